@@ -1,0 +1,1 @@
+"""The command line: `frisket serve | inpaint | jobs | plugin | doctor | demo`."""

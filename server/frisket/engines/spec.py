@@ -1,0 +1,186 @@
+"""The one shape of an engine: a frozen description and one `run`.
+
+An engine sees a crop, a hole, its parameters, seeds and a way to report. It knows nothing of canvases, jobs, files or
+users. Its module stays light: heavy imports belong inside `load`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from frisket.errors import ParameterOutOfRange, ParameterUnknown, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Value = float | int | bool | str
+
+
+class Task(enum.Enum):
+    """What can be asked for."""
+
+    INPAINT = "inpaint"
+    OUTPAINT = "outpaint"
+    VARIATION = "variation"
+    RESTORE_FACES = "restore-faces"
+
+
+class ParamKind(enum.Enum):
+    FLOAT = "float"
+    INT = "int"
+    BOOL = "bool"
+    CHOICE = "choice"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of an engine: feeds the check, the command line's help, the editor's dialog and the docs.
+
+    `low` and `high` are inclusive and belong to FLOAT and INT; `choices` to CHOICE. `unit` is "px", "steps", "" ...
+    """
+
+    name: str
+    kind: ParamKind
+    default: Value
+    help: str
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    advanced: bool = False
+
+    def checked(self, value: Value) -> Value:
+        """`value` in this parameter's type. Raises ParameterOutOfRange."""
+        if self.kind is ParamKind.CHOICE:
+            if value not in self.choices:
+                raise ParameterOutOfRange(name=self.name, value=value, wanted="one of " + ", ".join(self.choices))
+            return value
+        if self.kind is ParamKind.TEXT:
+            return str(value)
+        if self.kind is ParamKind.BOOL:
+            return bool(value)
+        wanted = f"a number from {self.low} to {self.high}"
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise ParameterOutOfRange(name=self.name, value=value, wanted=wanted) from None
+        too_low = self.low is not None and not number >= self.low
+        too_high = self.high is not None and not number <= self.high
+        if too_low or too_high or number != number:
+            raise ParameterOutOfRange(name=self.name, value=value, wanted=wanted)
+        if self.kind is ParamKind.INT:
+            if number != int(number):
+                raise ParameterOutOfRange(name=self.name, value=value, wanted="a whole number")
+            return int(number)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRule:
+    """Which working sizes an engine takes. `multiple`: both sides are divisible by it. `max_pixels` 0 = no limit.
+
+    `native_side` 0 means that the engine works at any scale; otherwise small crops are scaled up towards it.
+    """
+
+    min_side: int = 1
+    max_side: int = 1 << 16
+    multiple: int = 1
+    max_pixels: int = 0
+    native_side: int = 0
+
+
+class Channels(enum.Enum):
+    """Which channels an engine takes."""
+
+    ANY = "any"  # 1 to 4, an alpha channel comes last and colour is premultiplied by it
+    RGB = "rgb"  # always 3; alpha is kept by the caller
+
+
+class MaskLaw(enum.Enum):
+    """How an engine wants its hole cut when the user leaves the dials on automatic."""
+
+    EXACT = "exact"  # the selection itself: the engine meets the border without a seam
+    SOFT = "soft"  # grown and feathered with the selection's size: the engine repaints the transition
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """Everything the rest of the house needs to know about an engine without loading it."""
+
+    id: str
+    title: str
+    summary: str
+    tasks: frozenset[Task]
+    size: SizeRule = SizeRule()
+    channels: Channels = Channels.ANY
+    mask_law: MaskLaw = MaskLaw.EXACT
+    params: tuple[Param, ...] = ()
+    models: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("cpu",)
+    deterministic: bool = True
+    uses_prompt: bool = False
+    licence: str = ""
+    context_share: float = 0.75  # context beyond the selection's box, as a share of its longer side
+    context_min: int = 64  # and at least this many px
+
+    def check_params(self, given: Mapping[str, Value]) -> dict[str, Value]:
+        """All parameters with defaults filled in. Raises ParameterUnknown, ParameterOutOfRange."""
+        known = {p.name: p for p in self.params}
+        for name in given:
+            if name not in known:
+                raise ParameterUnknown(engine=self.id, name=name, suggestion=did_you_mean(name, list(known)))
+        return {name: p.checked(given[name]) if name in given else p.default for name, p in known.items()}
+
+
+class Report(Protocol):
+    """How an engine tells where it is. Every call is also a point where the edit can stop."""
+
+    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
+        """Step `step` of `total` is done; `preview` is the crop so far, like `crop`. Raises errors.Cancelled."""
+        ...
+
+    def check(self) -> None:
+        """Cheap; call it inside long steps. Raises errors.Cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one run of an engine gets.
+
+    crop: (h, w, c) float32, perceptual (gamma-encoded) values, 0...1 for integer pictures, unclamped for float ones;
+    c is 1 to 4 (Channels.ANY; an alpha channel is last, colour premultiplied) or 3 (Channels.RGB).
+    hole: (h, w) float32 0...1, 1 = repaint, values between ask for a partial change; its size is the crop's.
+    seeds: one picture is made for each, 0 <= seed < 2**32.
+    """
+
+    task: Task
+    crop: np.ndarray
+    hole: np.ndarray
+    params: Mapping[str, Value]
+    seeds: Sequence[int]
+    prompt: str = ""
+    negative_prompt: str = ""
+    extra: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """An engine: a spec, a `load` that does the heavy imports, and `run`."""
+
+    @property
+    def spec(self) -> EngineSpec: ...
+
+    def load(self, model: str) -> None:
+        """Make ready: import, compile, open weights. May take seconds; called once in a worker before `run`."""
+        ...
+
+    def run(self, work: Work, report: Report) -> list[np.ndarray]:
+        """One picture for each seed, each like `work.crop`. What lies outside the hole is ignored by the caller.
+
+        Raises errors.Cancelled (from `report`), errors.NothingToSampleFrom, MemoryError.
+        """
+        ...

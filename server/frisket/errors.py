@@ -1,0 +1,479 @@
+"""Every error a user can meet. Standard library only; every room may import this one.
+
+FrisketError
+├── bad-request      MaskEmpty MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable ParameterUnknown
+│                    ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom UploadTruncated
+│                    UploadTooLong UploadCorrupt
+├── unauthenticated  TokenMissing TokenWrong
+├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown
+├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse
+├── too-large        ImageTooLarge UploadTooLarge
+├── busy             QueueFull TooManyJobs DiskFull
+├── out-of-memory    OutOfMemory
+├── cancelled        Cancelled
+├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
+├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed
+└── internal         WorkerCrashed EngineFailed Internal
+
+A class is a slug, a kind, a title, a cause and a remedy. Cause and remedy are templates over `data`; the words are made
+here once and shown by every surface (gRPC status, command line, GIMP). `frisket.rpc.status` maps kinds to gRPC status
+codes, `frisket.cli.exits` maps them to exit codes.
+"""
+
+from __future__ import annotations
+
+import enum
+from string import Formatter
+from typing import ClassVar
+
+
+class Kind(enum.Enum):
+    """What sort of failure it is. Closed: each surface has one table over it."""
+
+    BAD_REQUEST = "bad-request"
+    UNAUTHENTICATED = "unauthenticated"
+    MISSING = "missing"
+    CONFLICT = "conflict"
+    TOO_LARGE = "too-large"
+    BUSY = "busy"
+    OUT_OF_MEMORY = "out-of-memory"
+    CANCELLED = "cancelled"
+    UNAVAILABLE = "unavailable"
+    UNSUPPORTED = "unsupported"
+    INTERNAL = "internal"
+
+
+class FrisketError(Exception):
+    """Base of all. Build one with exactly the data its templates name: `ImageTooLarge(width=1, height=2, limit=3)`.
+
+    Attributes: `slug` (stable name on the wire), `kind`, `title` (a headline), `cause` (one sentence), `remedy` (what to
+    do about it), `data` (the numbers and names in it, as strings). Two errors are equal when slug and data are.
+    """
+
+    slug: ClassVar[str] = "internal"
+    kind: ClassVar[Kind] = Kind.INTERNAL
+    title: ClassVar[str] = "Something went wrong in Frisket"
+    cause_template: ClassVar[str] = "{detail}"
+    remedy_template: ClassVar[str] = "Try again."
+    registry: ClassVar[dict[str, type[FrisketError]]] = {}
+
+    data: dict[str, str]
+    cause: str
+    remedy: str
+
+    def __init_subclass__(cls) -> None:
+        if cls.slug in FrisketError.registry:
+            raise TypeError(f"two errors share the slug {cls.slug!r}")
+        FrisketError.registry[cls.slug] = cls
+
+    def __init__(self, **data: object) -> None:
+        wanted = self.fields()
+        if set(data) != wanted:
+            raise TypeError(f"{type(self).__name__} takes {sorted(wanted)}, got {sorted(data)}")
+        self.data = {k: str(v) for k, v in data.items()}
+        self.cause = self.cause_template.format(**self.data)
+        self.remedy = self.remedy_template.format(**self.data)
+        super().__init__(f"{self.title}: {self.cause} {self.remedy}")
+
+    @classmethod
+    def fields(cls) -> set[str]:
+        """Names of the data that the templates use."""
+        text = cls.cause_template + cls.remedy_template
+        return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FrisketError) and (self.slug, self.data) == (other.slug, other.data)
+
+    def __hash__(self) -> int:
+        return hash((self.slug, tuple(sorted(self.data.items()))))
+
+    def __reduce__(self):
+        return rebuild, (self.slug, self.kind.value, self.title, self.cause, self.remedy, self.data)
+
+
+class UnknownError(FrisketError):
+    """An error of a newer server: its words are kept, its class is not known here."""
+
+    slug = "unknown"
+
+    def __init__(self, slug: str, kind: Kind, title: str, cause: str, remedy: str, data: dict[str, str]) -> None:
+        Exception.__init__(self, f"{title}: {cause} {remedy}")
+        self.slug, self.kind, self.title = slug, kind, title  # type: ignore[misc]
+        self.cause, self.remedy, self.data = cause, remedy, dict(data)
+
+
+def rebuild(slug: str, kind: str, title: str, cause: str, remedy: str, data: dict[str, str]) -> FrisketError:
+    """The error that these wire fields describe: its own class when known here, else `UnknownError` with the same words."""
+    cls = FrisketError.registry.get(slug)
+    if cls is not None and cls is not UnknownError and cls.fields() == set(data):
+        return cls(**data)
+    known = {k.value: k for k in Kind}
+    return UnknownError(slug, known.get(kind, Kind.INTERNAL), title, cause, remedy, data)
+
+
+def did_you_mean(wanted: str, have: list[str]) -> str:
+    """A short list for a hint: the near misses of `wanted` in `have`, or all of `have`."""
+    import difflib
+
+    near = difflib.get_close_matches(wanted, have, n=3, cutoff=0.5)
+    if near:
+        return "Did you mean " + " or ".join(near) + "?"
+    return "There is: " + (", ".join(have) or "none") + "."
+
+
+# --- bad-request -----------------------------------------------------------------------------------------------------
+
+
+class _BadRequest(FrisketError):
+    slug = "bad-request"
+    kind = Kind.BAD_REQUEST
+
+
+class MaskEmpty(_BadRequest):
+    slug = "mask-empty"
+    title = "Nothing is selected"
+    cause_template = "The mask has no pixel above zero within the {width} x {height} picture."
+    remedy_template = "Select the part to repaint (white in the mask means: change this) and run it again."
+
+
+class MaskSizeDiffers(_BadRequest):
+    slug = "mask-size-differs"
+    title = "Mask and picture differ in size"
+    cause_template = "The picture is {width} x {height}, the mask {mask_width} x {mask_height}."
+    remedy_template = "Send a mask of exactly the picture's size."
+
+
+class ImageNotFinite(_BadRequest):
+    slug = "image-not-finite"
+    title = "The picture holds values that are no numbers"
+    cause_template = "{count} samples are NaN or infinite."
+    remedy_template = "Replace them first, for example by clamping the picture to 0...1."
+
+
+class ImageFormatUnsupported(_BadRequest):
+    slug = "image-format-unsupported"
+    title = "This kind of picture is not supported"
+    cause_template = "The picture is {found}."
+    remedy_template = "Convert it to gray or RGB, with or without alpha, in 8 or 16 bit or float."
+
+
+class FileUnreadable(_BadRequest):
+    slug = "file-unreadable"
+    title = "The file cannot be used"
+    cause_template = "{path}: {reason}."
+    remedy_template = "Check the path, the permissions and that it is a picture (PNG, JPEG, TIFF, WebP)."
+
+
+class ParameterUnknown(_BadRequest):
+    slug = "parameter-unknown"
+    title = "The engine has no such parameter"
+    cause_template = "{engine} does not know {name}."
+    remedy_template = "{suggestion}"
+
+
+class ParameterOutOfRange(_BadRequest):
+    slug = "parameter-out-of-range"
+    title = "A value is out of range"
+    cause_template = "{name} is {value}, it must be {wanted}."
+    remedy_template = "Choose {name} within that range."
+
+
+class RequestInvalid(_BadRequest):
+    slug = "request-invalid"
+    title = "The request makes no sense"
+    cause_template = "{detail}."
+    remedy_template = "Mend the calling program; protos/frisket/v1 says what each field means."
+
+
+class RegionInvalid(_BadRequest):
+    slug = "region-invalid"
+    title = "The region does not fit the picture"
+    cause_template = "Region {region} does not lie within the canvas of {width} x {height} with the size of the pixels sent."
+    remedy_template = "Send the region that PlanEdit answered, or the whole canvas."
+
+
+class NothingToSampleFrom(_BadRequest):
+    slug = "nothing-to-sample-from"
+    title = "Nothing is left to copy from"
+    cause_template = "The selection leaves {known} known pixels around it; the engine needs at least {needed}."
+    remedy_template = "Select less, or widen the context so that more of the picture is seen."
+
+
+class UploadTruncated(_BadRequest):
+    slug = "upload-truncated"
+    title = "The upload ended too early"
+    cause_template = "{received} of {declared} bytes of the {plane} arrived."
+    remedy_template = "Send it again; if it happens often, look at the connection."
+
+
+class UploadTooLong(_BadRequest):
+    slug = "upload-too-long"
+    title = "The upload is longer than it said"
+    cause_template = "More than the declared {declared} bytes of the {plane} arrived."
+    remedy_template = "Mend the calling program: total_bytes must be exact."
+
+
+class UploadCorrupt(_BadRequest):
+    slug = "upload-corrupt"
+    title = "The uploaded pixels cannot be decoded"
+    cause_template = "The {plane} as {codec}: {reason}."
+    remedy_template = "Send it again; if it happens again, mend the calling program."
+
+
+# --- unauthenticated -------------------------------------------------------------------------------------------------
+
+
+class TokenMissing(FrisketError):
+    slug = "token-missing"
+    kind = Kind.UNAUTHENTICATED
+    title = "The server asks for its token"
+    cause_template = "The call carried no 'authorization: Bearer ...' metadata."
+    remedy_template = "Pass the token that `frisket serve` wrote (see `frisket doctor`)."
+
+
+class TokenWrong(FrisketError):
+    slug = "token-wrong"
+    kind = Kind.UNAUTHENTICATED
+    title = "The server does not accept this token"
+    cause_template = "The token differs from the server's."
+    remedy_template = "Restart the editor so that it reads the new token, or paste the one that `frisket serve` shows."
+
+
+# --- missing ---------------------------------------------------------------------------------------------------------
+
+
+class EngineUnknown(FrisketError):
+    slug = "engine-unknown"
+    kind = Kind.MISSING
+    title = "There is no such engine"
+    cause_template = "The server has no engine called {engine}."
+    remedy_template = "{suggestion}"
+
+
+class ModelUnknown(FrisketError):
+    slug = "model-unknown"
+    kind = Kind.MISSING
+    title = "There is no such model"
+    cause_template = "The engine {engine} has no model called {model}."
+    remedy_template = "{suggestion}"
+
+
+class JobUnknown(FrisketError):
+    slug = "job-unknown"
+    kind = Kind.MISSING
+    title = "There is no such job"
+    cause_template = "The server knows no job {job}; finished ones are kept for a limited time."
+    remedy_template = "List the jobs that are kept with `frisket jobs`."
+
+
+class ResultUnknown(FrisketError):
+    slug = "result-unknown"
+    kind = Kind.MISSING
+    title = "There is no such result"
+    cause_template = "Job {job} has {count} results, number {index} (counted from 0) was asked for."
+    remedy_template = "Ask for one of those."
+
+
+# --- conflict --------------------------------------------------------------------------------------------------------
+
+
+class RequestIdReused(FrisketError):
+    slug = "request-id-reused"
+    kind = Kind.CONFLICT
+    title = "This request id was used for something else"
+    cause_template = "Request id {request_id} belongs to job {job}, which asked for another edit."
+    remedy_template = "Use a fresh UUID for each new edit."
+
+
+class JobNotFinished(FrisketError):
+    slug = "job-not-finished"
+    kind = Kind.CONFLICT
+    title = "The job has no result to give"
+    cause_template = "Job {job} is {state}."
+    remedy_template = "Watch the job until it has finished; a cancelled or failed job has no result."
+
+
+class ServerAlreadyRunning(FrisketError):
+    slug = "server-already-running"
+    kind = Kind.CONFLICT
+    title = "A server is already running"
+    cause_template = "Another server (process {pid}) works in {folder}."
+    remedy_template = "Use that one, stop it, or give this one another folder with FRISKET_HOME."
+
+
+class AddressInUse(FrisketError):
+    slug = "address-in-use"
+    kind = Kind.CONFLICT
+    title = "The address is taken"
+    cause_template = "Another program listens on {address}."
+    remedy_template = "Choose another with --listen, for example --listen 127.0.0.1:0 for any free port."
+
+
+# --- too-large -------------------------------------------------------------------------------------------------------
+
+
+class ImageTooLarge(FrisketError):
+    slug = "image-too-large"
+    kind = Kind.TOO_LARGE
+    title = "The picture is too large"
+    cause_template = "{width} x {height} is {megapixels} MP; this server takes up to {limit} MP and {side} px on a side."
+    remedy_template = "Send only the region that PlanEdit asks for, or raise --max-megapixels on the server."
+
+
+class UploadTooLarge(FrisketError):
+    slug = "upload-too-large"
+    kind = Kind.TOO_LARGE
+    title = "The upload is too large"
+    cause_template = "{declared} bytes of {plane} were announced; at most {limit} fit what the header says."
+    remedy_template = "Send a smaller region, or mend the calling program's total_bytes."
+
+
+# --- busy ------------------------------------------------------------------------------------------------------------
+
+
+class QueueFull(FrisketError):
+    slug = "queue-full"
+    kind = Kind.BUSY
+    title = "The server has too much waiting"
+    cause_template = "{waiting} bytes of pictures wait; this server holds {limit}."
+    remedy_template = "Try again when some of it is done."
+
+
+class TooManyJobs(FrisketError):
+    slug = "too-many-jobs"
+    kind = Kind.BUSY
+    title = "You have too many jobs waiting"
+    cause_template = "{waiting} of your jobs wait; this server keeps {limit} for one client."
+    remedy_template = "Wait for some, or cancel them with `frisket jobs cancel`."
+
+
+class DiskFull(FrisketError):
+    slug = "disk-full"
+    kind = Kind.BUSY
+    title = "The server's disk is full"
+    cause_template = "{folder} has {free} bytes left, {needed} are needed."
+    remedy_template = "Free some space there, or remove old jobs with `frisket jobs prune`."
+
+
+# --- out-of-memory, cancelled ----------------------------------------------------------------------------------------
+
+
+class OutOfMemory(FrisketError):
+    slug = "out-of-memory"
+    kind = Kind.OUT_OF_MEMORY
+    title = "Not enough memory for this edit"
+    cause_template = "{engine} ran out of memory at {width} x {height}."
+    remedy_template = "Select less, lower the context, or close other programs."
+
+
+class Cancelled(FrisketError):
+    slug = "cancelled"
+    kind = Kind.CANCELLED
+    title = "Cancelled"
+    cause_template = "The edit was cancelled before it finished."
+    remedy_template = "Nothing was changed; run it again when you like."
+
+
+# --- unavailable -----------------------------------------------------------------------------------------------------
+
+
+class ServerNotRunning(FrisketError):
+    slug = "server-not-running"
+    kind = Kind.UNAVAILABLE
+    title = "No Frisket server is running"
+    cause_template = "There is no running server noted in {folder}."
+    remedy_template = "Start one with `frisket serve`."
+
+
+class ServerUnreachable(FrisketError):
+    slug = "server-unreachable"
+    kind = Kind.UNAVAILABLE
+    title = "The server does not answer"
+    cause_template = "{address}: {reason}."
+    remedy_template = "Check that `frisket serve` runs there and that nothing blocks the port."
+
+
+class ServerDraining(FrisketError):
+    slug = "server-draining"
+    kind = Kind.UNAVAILABLE
+    title = "The server is shutting down"
+    cause_template = "It finishes what runs and takes nothing new."
+    remedy_template = "Try again in a few seconds, or start it again with `frisket serve`."
+
+
+class ConnectionLost(FrisketError):
+    slug = "connection-lost"
+    kind = Kind.UNAVAILABLE
+    title = "The connection to the server broke"
+    cause_template = "{reason}."
+    remedy_template = "The job goes on; attach to it again with `frisket jobs watch`."
+
+
+class ServerDidNotStart(FrisketError):
+    slug = "server-did-not-start"
+    kind = Kind.UNAVAILABLE
+    title = "The server did not start"
+    cause_template = "`{command}` gave no address within {seconds} s. {detail}"
+    remedy_template = "Run `frisket doctor`, or the command itself in a terminal, to see why."
+
+
+class VersionMismatch(FrisketError):
+    slug = "version-mismatch"
+    kind = Kind.UNAVAILABLE
+    title = "Server and client do not speak the same version"
+    cause_template = "The server speaks {server}, this client {client}."
+    remedy_template = "Run `pip install --upgrade frisket` and `frisket plugin install` on this machine, and update the server."
+
+
+# --- unsupported -----------------------------------------------------------------------------------------------------
+
+
+class TaskNotBuilt(FrisketError):
+    slug = "task-not-built"
+    kind = Kind.UNSUPPORTED
+    title = "This server cannot do that yet"
+    cause_template = "The task {task} is part of the contract but not of this version."
+    remedy_template = "Use a newer server, or another task."
+
+
+class TaskNotSupported(FrisketError):
+    slug = "task-not-supported"
+    kind = Kind.UNSUPPORTED
+    title = "This engine does not do that"
+    cause_template = "{engine} does not do {task}."
+    remedy_template = "{suggestion}"
+
+
+class AddressNotAllowed(FrisketError):
+    slug = "address-not-allowed"
+    kind = Kind.UNSUPPORTED
+    title = "The server will not listen there in the clear"
+    cause_template = "{address} can be reached from other machines, and no certificate was given."
+    remedy_template = "Listen on 127.0.0.1, or add --tls-cert and --tls-key."
+
+
+# --- internal --------------------------------------------------------------------------------------------------------
+
+
+class WorkerCrashed(FrisketError):
+    slug = "worker-crashed"
+    kind = Kind.INTERNAL
+    title = "The worker process died"
+    cause_template = "It ended with {ending} {tries} times while doing this job."
+    remedy_template = "Try a smaller selection; the server's log has the details."
+
+
+class EngineFailed(FrisketError):
+    slug = "engine-failed"
+    kind = Kind.INTERNAL
+    title = "The engine failed"
+    cause_template = "{engine}: {reason}."
+    remedy_template = "Try another seed or a smaller selection; the server's log has the details."
+
+
+class Internal(FrisketError):
+    slug = "internal-error"
+    kind = Kind.INTERNAL
+    title = "Something unexpected happened in the server"
+    cause_template = "Noted in the server's log under {reference}."
+    remedy_template = "Report it with that part of the log (`frisket doctor` says where it is)."

@@ -1,0 +1,1 @@
+"""Pixels as numpy arrays: geometry, masks, fit, paste, depth and codecs. Knows no engine, no job, no network."""

@@ -1,0 +1,1 @@
+"""Workers: child processes that run edits, and the slot that feeds one of them."""
