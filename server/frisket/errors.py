@@ -188,7 +188,9 @@ class RequestInvalid(_BadRequest):
 class RegionInvalid(_BadRequest):
     slug = "region-invalid"
     title = "The region does not fit the picture"
-    cause_template = "Region {region} does not lie within the canvas of {width} x {height} with the size of the pixels sent."
+    cause_template = (
+        "Region {region} does not lie within the canvas of {width} x {height} with the size of the pixels sent."
+    )
     remedy_template = "Send the region that PlanEdit answered, or the whole canvas."
 
 
@@ -316,7 +318,9 @@ class ImageTooLarge(FrisketError):
     slug = "image-too-large"
     kind = Kind.TOO_LARGE
     title = "The picture is too large"
-    cause_template = "{width} x {height} is {megapixels} MP; this server takes up to {limit} MP and {side} px on a side."
+    cause_template = (
+        "{width} x {height} is {megapixels} MP; this server takes up to {limit} MP and {side} px on a side."
+    )
     remedy_template = "Send only the region that PlanEdit asks for, or raise --max-megapixels on the server."
 
 
@@ -422,7 +426,9 @@ class VersionMismatch(FrisketError):
     kind = Kind.UNAVAILABLE
     title = "Server and client do not speak the same version"
     cause_template = "The server speaks {server}, this client {client}."
-    remedy_template = "Run `pip install --upgrade frisket` and `frisket plugin install` on this machine, and update the server."
+    remedy_template = (
+        "Run `pip install --upgrade frisket` and `frisket plugin install` on this machine, and update the server."
+    )
 
 
 # --- unsupported -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from frisket.errors import ParameterOutOfRange, ParameterUnknown, did_you_mean
+from frisket.raster.sizes import SizeRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,20 +78,6 @@ class Param:
                 raise ParameterOutOfRange(name=self.name, value=value, wanted="a whole number")
             return int(number)
         return number
-
-
-@dataclass(frozen=True, slots=True)
-class SizeRule:
-    """Which working sizes an engine takes. `multiple`: both sides are divisible by it. `max_pixels` 0 = no limit.
-
-    `native_side` 0 means that the engine works at any scale; otherwise small crops are scaled up towards it.
-    """
-
-    min_side: int = 1
-    max_side: int = 1 << 16
-    multiple: int = 1
-    max_pixels: int = 0
-    native_side: int = 0
 
 
 class Channels(enum.Enum):
