@@ -46,8 +46,8 @@ class Kind(enum.Enum):
 class FrisketError(Exception):
     """Base of all. Build one with exactly the data its templates name: `ImageTooLarge(width=1, height=2, limit=3)`.
 
-    Attributes: `slug` (stable name on the wire), `kind`, `title` (a headline), `cause` (one sentence), `remedy` (what to
-    do about it), `data` (the numbers and names in it, as strings). Two errors are equal when slug and data are.
+    Attributes: `slug` (stable name on the wire), `kind`, `title` (a headline), `cause` (one sentence), `remedy` (what
+    to do about it), `data` (the numbers and names in it, as strings). Two errors are equal when slug and data are.
     """
 
     slug: ClassVar[str] = "internal"
@@ -103,7 +103,7 @@ class UnknownError(FrisketError):
 
 
 def rebuild(slug: str, kind: str, title: str, cause: str, remedy: str, data: dict[str, str]) -> FrisketError:
-    """The error that these wire fields describe: its own class when known here, else `UnknownError` with the same words."""
+    """The error that these wire fields describe: its own class when known here, else `UnknownError` with its words."""
     cls = FrisketError.registry.get(slug)
     if cls is not None and cls is not UnknownError and cls.fields() == set(data):
         return cls(**data)
@@ -188,9 +188,7 @@ class RequestInvalid(_BadRequest):
 class RegionInvalid(_BadRequest):
     slug = "region-invalid"
     title = "The region does not fit the picture"
-    cause_template = (
-        "Region {region} does not lie within the canvas of {width} x {height} with the size of the pixels sent."
-    )
+    cause_template = "Region {region} does not fit the canvas of {width} x {height} or the size of the pixels sent."
     remedy_template = "Send the region that PlanEdit answered, or the whole canvas."
 
 
@@ -318,9 +316,7 @@ class ImageTooLarge(FrisketError):
     slug = "image-too-large"
     kind = Kind.TOO_LARGE
     title = "The picture is too large"
-    cause_template = (
-        "{width} x {height} is {megapixels} MP; this server takes up to {limit} MP and {side} px on a side."
-    )
+    cause_template = "{width} x {height} is {megapixels} MP; this server takes up to {limit} MP and {side} px a side."
     remedy_template = "Send only the region that PlanEdit asks for, or raise --max-megapixels on the server."
 
 
@@ -426,9 +422,7 @@ class VersionMismatch(FrisketError):
     kind = Kind.UNAVAILABLE
     title = "Server and client do not speak the same version"
     cause_template = "The server speaks {server}, this client {client}."
-    remedy_template = (
-        "Run `pip install --upgrade frisket` and `frisket plugin install` on this machine, and update the server."
-    )
+    remedy_template = "Run `pip install --upgrade frisket` and `frisket plugin install` here, and update the server."
 
 
 # --- unsupported -----------------------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ class EngineSpec:
     title: str
     summary: str
     tasks: frozenset[Task]
-    size: SizeRule = SizeRule()
+    size: SizeRule = field(default_factory=SizeRule)
     channels: Channels = Channels.ANY
     mask_law: MaskLaw = MaskLaw.EXACT
     params: tuple[Param, ...] = ()

@@ -1,1 +1,1 @@
-"""Model files: the catalogue, fetching, verifying and opening them. Nothing to hold yet: the built-in engine has none."""
+"""Model files: the catalogue, fetching, verifying and opening. Nothing to hold yet: the built-in engine has none."""
