@@ -1,0 +1,1 @@
+"""Generated protobuf and gRPC stubs of frisket.v1. Nobody edits this folder."""
