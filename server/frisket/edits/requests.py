@@ -1,0 +1,182 @@
+"""What a user asked for, as frozen values: one `EditRequest` decides the picture completely.
+
+Standard library only, because an editor's plug-in builds requests too. A request is stored, sent to workers and kept
+with the editor's layer as JSON (`to_json`, `from_json`); storing the request is storing the job.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from frisket.engines.spec import Task, Value
+from frisket.errors import ParameterOutOfRange, RegionInvalid, RequestInvalid
+from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
+from frisket.raster.geometry import Box, Size
+
+MAX_COUNT = 16
+MAX_PROMPT = 20_000  # characters
+MAX_DIAL = 1024  # px
+MAX_CONTEXT = 4096  # px
+SEED_END = 1 << 32
+
+
+def _within(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise ParameterOutOfRange(name=name, value=value, wanted=f"a number from {low} to {high}")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskDials:
+    """The masked-edit law's dials in px of canvas space; None = automatic (`edits.plan.resolve_dials`).
+
+    grow: how far the repainted area reaches beyond the selection. feather: over how many px its weight then falls to 0.
+    blend: over how many px the result fades into the old picture at the outer edge. context: how much around the
+    selection's box the engine sees.
+    """
+
+    grow: int | None = None
+    feather: int | None = None
+    blend: int | None = None
+    context: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("grow", "feather", "blend"):
+            _within(name, getattr(self, name), 0, MAX_DIAL)
+        _within("context", self.context, 0, MAX_CONTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class InpaintParams:
+    """Repaint the selection. An empty prompt continues the surroundings. strength 0...1, 1 = ignore the old content."""
+
+    task: ClassVar[Task] = Task.INPAINT
+    prompt: str = ""
+    negative_prompt: str = ""
+    strength: float = 1.0
+    dials: MaskDials = MaskDials()
+
+    def __post_init__(self) -> None:
+        _within("strength", self.strength, 0.0, 1.0)
+        for name in ("prompt", "negative_prompt"):
+            if len(getattr(self, name)) > MAX_PROMPT:
+                raise ParameterOutOfRange(name=name, value="too long", wanted=f"at most {MAX_PROMPT} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class OutpaintParams:
+    """Extend the picture by px on each side."""
+
+    task: ClassVar[Task] = Task.OUTPAINT
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+    prompt: str = ""
+    negative_prompt: str = ""
+    dials: MaskDials = MaskDials()
+
+
+@dataclass(frozen=True, slots=True)
+class VariationParams:
+    """New versions of a layer or selection. strength 0...1: 0 = the same picture."""
+
+    task: ClassVar[Task] = Task.VARIATION
+    strength: float = 0.5
+    prompt: str = ""
+    negative_prompt: str = ""
+    tileable: bool = False
+    dials: MaskDials = MaskDials()
+
+    def __post_init__(self) -> None:
+        _within("strength", self.strength, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreFacesParams:
+    """Restore faces. strength 0...1: 0 = unchanged. faces: canvas boxes, empty = all found. upscale: 1, 2 or 4."""
+
+    task: ClassVar[Task] = Task.RESTORE_FACES
+    strength: float = 0.7
+    faces: tuple[Box, ...] = ()
+    upscale: int = 1
+
+    def __post_init__(self) -> None:
+        _within("strength", self.strength, 0.0, 1.0)
+        if self.upscale not in (1, 2, 4):
+            raise ParameterOutOfRange(name="upscale", value=self.upscale, wanted="1, 2 or 4")
+
+
+Params = InpaintParams | OutpaintParams | VariationParams | RestoreFacesParams
+PARAMS: Mapping[Task, type[Params]] = {
+    p.task: p for p in (InpaintParams, OutpaintParams, VariationParams, RestoreFacesParams)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """One edit. Picture k (from 0) of `count` uses the seed (seed + k) mod 2**32.
+
+    canvas: size of the editor's whole picture. region: the canvas box that the sent pixels cover. format: of the sent
+    pixels and of the results. engine, model: ids, empty = the server's default. engine_params: the engine's own.
+    Raises ParameterOutOfRange, RegionInvalid.
+    """
+
+    canvas: Size
+    region: Box
+    params: Params
+    format: PixelFormat = PixelFormat()
+    engine: str = ""
+    model: str = ""
+    seed: int = 0
+    count: int = 1
+    engine_params: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _within("seed", self.seed, 0, SEED_END - 1)
+        _within("count", self.count, 1, MAX_COUNT)
+        if self.canvas.area < 1 or not (self.region.empty or Box.of(self.canvas).holds(self.region)):
+            raise RegionInvalid(region=self.region, width=self.canvas.width, height=self.canvas.height)
+
+    @property
+    def task(self) -> Task:
+        return self.params.task
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple((self.seed + k) % SEED_END for k in range(self.count))
+
+
+def to_json(request: EditRequest) -> str:
+    """One line of ASCII JSON, keys sorted: equal requests give equal text."""
+    fields = asdict(request)
+    fields["task"] = request.task.value
+    fields["format"] = [request.format.samples.value, request.format.layout.value, request.format.transfer.value]
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+
+
+def from_json(text: str) -> EditRequest:
+    """The request that `to_json` wrote. Raises RequestInvalid for anything else."""
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        params = dict(fields["params"])
+        if "dials" in params:
+            params["dials"] = MaskDials(**params["dials"])
+        if "faces" in params:
+            params["faces"] = tuple(Box(**face) for face in params["faces"])
+        samples, layout, transfer = fields["format"]
+        return EditRequest(
+            canvas=Size(**fields["canvas"]),
+            region=Box(**fields["region"]),
+            params=PARAMS[Task(fields["task"])](**params),
+            format=PixelFormat(Samples(samples), Layout(layout), Transfer(transfer)),
+            engine=fields["engine"],
+            model=fields["model"],
+            seed=fields["seed"],
+            count=fields["count"],
+            engine_params=fields["engine_params"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RequestInvalid(detail=f"A stored request cannot be read ({error})") from error
