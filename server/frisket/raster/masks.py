@@ -1,0 +1,213 @@
+"""Masks: where an edit may change the picture, and how softly. A mask is (h, w) float32, 0...1, 1 = change.
+
+The masked-edit law, which every edit obeys, is one function: `spread`. For a selection S, a solid reach and a fade,
+both in px,
+
+    A(p) = max over q of S(q) * ramp(|p - q|),   ramp(d) = 1 for d <= solid, linear down to 0 at d = solid + fade
+
+so A is never below S, opaque where S is, falls with the distance, grows with both dials and is exactly 0 beyond them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from frisket.errors import ImageNotFinite, ParameterOutOfRange, RequestInvalid
+from frisket.raster.geometry import Box, Size
+
+Mask = NDArray[np.float32]
+
+LEVELS = 16  # thresholds that stand for a soft selection in `spread`: its error is below 1/16 of the selection's peak
+REACH_BASE, REACH_SHARE, REACH_CAP = 4.0, 1 / 16, 48.0  # px, px per px of the box's diagonal, px
+CONTEXT_MIN, CONTEXT_SHARE, CONTEXT_CAP = 64, 0.5, 512  # px, px per px of the box's longer side, px
+
+
+@dataclass(frozen=True, slots=True)
+class Dials:
+    """How far an edit reaches beyond its selection, whole px >= 0.
+
+    grow: repainted fully; feather: repainted less and less beyond that; blend: width of the rim over which the result
+    fades into the canvas, measured inwards from grow + feather; context: how far beyond the box the engine looks.
+    """
+
+    grow: int = 0
+    feather: int = 0
+    blend: int = 0
+    context: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("grow", "feather", "blend", "context"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ParameterOutOfRange(name=name, value=value, wanted="0 px or more")
+
+    @property
+    def reach(self) -> int:
+        """Nothing changes farther than this from the selection, px."""
+        return self.grow + self.feather
+
+
+def exact_dials(box: Box, share: float, minimum: int) -> Dials:
+    """For engines that meet the border without a seam: the selection itself, only the context grows with its box.
+
+    context = max(minimum, ceil(share * longer side of `box`)), px.
+    """
+    return Dials(context=max(minimum, math.ceil(share * box.size.longer)))
+
+
+def soft_dials(box: Box, strength: float) -> Dials:
+    """For engines that repaint the transition. With d = diagonal of the selection's `box` in px and s = strength 0...1:
+
+        reach   = floor(s * min(48, 4 + d / 16))
+        grow    = reach // 4                 covers the anti-aliased rim and the halo of what was there
+        feather = reach - grow
+        blend   = (feather + 1) // 2         fades only where the engine kept more than half of the canvas anyway
+        context = reach + min(512, max(64, ceil(longer side / 2)))
+
+    All are monotone in d and in s; grow, feather and blend are 0 at s = 0, since nothing is repainted then. A seam is
+    hidden by some cells of the latent grid (8 or 16 px) and no better by more, hence the cap; a small selection must
+    not spill over several times its own size, hence no fixed minimum. Raises ParameterOutOfRange.
+    """
+    if not 0.0 <= strength <= 1.0:
+        raise ParameterOutOfRange(name="strength", value=strength, wanted="a number from 0 to 1")
+    diagonal = math.hypot(box.width, box.height)
+    reach = math.floor(strength * min(REACH_CAP, REACH_BASE + REACH_SHARE * diagonal))
+    grow = reach // 4
+    feather = reach - grow
+    seen = min(CONTEXT_CAP, max(CONTEXT_MIN, math.ceil(CONTEXT_SHARE * box.size.longer)))
+    return Dials(grow, feather, (feather + 1) // 2, reach + seen)
+
+
+def as_mask(array: np.ndarray) -> Mask:
+    """(h, w) or (h, w, 1) of bool, uint8, uint16 or float as a float32 mask; floats are clipped to 0...1.
+
+    Raises ImageNotFinite for NaN and infinities, RequestInvalid for another shape or type.
+    """
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim != 2:
+        raise RequestInvalid(detail=f"a mask has one channel, this array has the shape {array.shape}")
+    if array.dtype == np.bool_:
+        return array.astype(np.float32)
+    if array.dtype in (np.uint8, np.uint16):
+        return np.divide(array, np.iinfo(array.dtype).max, dtype=np.float32)
+    if array.dtype.kind != "f":
+        raise RequestInvalid(detail=f"a mask holds uint8, uint16 or float samples, not {array.dtype}")
+    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if bad:
+        raise ImageNotFinite(count=bad)
+    return np.clip(array, 0, 1).astype(np.float32)
+
+
+def bounds(mask: np.ndarray) -> Box | None:
+    """The smallest box around all pixels above 0, or None. One pass over the mask; any numeric type."""
+    if mask.size == 0:
+        return None
+    rows = np.flatnonzero(mask.max(axis=1) > 0)
+    if rows.size == 0:
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].max(axis=0) > 0)
+    return Box.spanning(int(columns[0]), top, int(columns[-1]) + 1, bottom)
+
+
+def blobs(mask: np.ndarray, gap: int) -> list[Box]:
+    """Boxes of the 8-connected regions above 0, joined as long as two of them, each grown by `gap` // 2 px, meet.
+
+    Sorted by top, then left; empty when nothing is above 0. Cost follows the bounds of the mask, not its size.
+    """
+    outer = bounds(mask)
+    if outer is None:
+        return []
+    reach = max(0, gap // 2)
+    # Squares of an even side 2r that touch (8-connected) stand for pixels at most 2r apart: those whose boxes, grown by
+    # r, share a pixel. Joining these in the raster first leaves few boxes even of a million specks.
+    before, after = max(0, reach - 1), reach
+    painted = cv2.copyMakeBorder(
+        (mask[outer.slices] > 0).astype(np.uint8), before, after, before, after, cv2.BORDER_CONSTANT, value=0
+    )
+    if reach:
+        painted = cv2.dilate(painted, np.ones((2 * reach, 2 * reach), np.uint8), anchor=(reach, reach))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(painted, connectivity=8)
+    x0, y0 = stats[1:, 0] + outer.x, stats[1:, 1] + outer.y
+    x1, y1 = x0 + stats[1:, 2] - before - after, y0 + stats[1:, 3] - before - after
+    corners = _joined(np.stack([x0, y0, x1, y1], axis=1).astype(np.int64), reach)
+    boxes = [Box.spanning(*(int(v) for v in c)) for c in corners]
+    return sorted(boxes, key=lambda b: (b.y, b.x, b.height, b.width))
+
+
+def _joined(corners: np.ndarray, reach: int) -> np.ndarray:
+    """Boxes (n, 4) as x0, y0, x1, y1, joined until no two, grown by `reach`, share a pixel. The answer is unique."""
+    kept = np.empty_like(corners)
+    count = 0
+    for box in corners[np.argsort(corners[:, 1], kind="stable")]:
+        while True:
+            have = kept[:count]
+            meets = (have[:, :2] - box[2:] < 2 * reach).all(axis=1) & (box[:2] - have[:, 2:] < 2 * reach).all(axis=1)
+            if not meets.any():
+                break
+            met = have[meets]
+            box = np.concatenate([np.minimum(box, met.min(axis=0))[:2], np.maximum(box, met.max(axis=0))[2:]])
+            rest = have[~meets]
+            count = len(rest)
+            kept[:count] = rest
+        kept[count] = box
+        count += 1
+    return kept[:count]
+
+
+def spread(selection: Mask, solid: int, fade: int) -> Mask:
+    """The masked-edit law (see the module): (h, w) float32 0...1 of the same size. Distances are Euclidean, in px.
+
+    Exact for selections with at most 16 distinct values above 0, as every hard-edged one. A softer one is taken at 16
+    thresholds: nowhere above the law, below it by less than 1/16 of its peak, never below the selection itself. With
+    both dials 0 it is the very same array.
+    """
+    inner = bounds(selection)
+    if solid + fade == 0 or inner is None:
+        return selection
+    box = inner.grown(solid + fade).clipped(Box.of(Size(selection.shape[1], selection.shape[0])))
+    here = selection[box.slices]
+    result = here.copy()
+    for level in _levels(here):
+        distance = cv2.distanceTransform((here < level).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        np.maximum(result, np.float32(level) * _ramp(distance, solid, fade), out=result)
+    out = np.zeros(selection.shape, np.float32)
+    out[box.slices] = result
+    return out
+
+
+def _levels(here: Mask) -> np.ndarray:
+    """The thresholds that stand for a selection, ascending: its own values when few, else 16 even steps to its peak."""
+    peak = here.max()
+    steps = peak * np.arange(1, LEVELS + 1, dtype=np.float32) / np.float32(LEVELS)
+    steps[-1] = peak  # the product may round away from it
+    values = here[(here > 0) & (here < peak)]
+    few: list[np.float32] = []
+    while values.size and len(few) < LEVELS - 1:
+        few.append(values.min())
+        values = values[values > few[-1]]
+    return steps if values.size else np.array([*few, peak], np.float32)
+
+
+def _ramp(distance: Mask, solid: int, fade: int) -> Mask:
+    """1 up to `solid`, linear down to 0 at `solid` + `fade`; a step when `fade` is 0."""
+    if fade == 0:
+        return (distance <= np.float32(solid)).astype(np.float32)
+    return np.clip((np.float32(solid + fade) - distance) / np.float32(fade), 0, 1)
+
+
+def work_mask(selection: Mask, dials: Dials) -> Mask:
+    """The hole an engine gets: the selection, solid for `grow` px, then fading over `feather` px."""
+    return spread(selection, dials.grow, dials.feather)
+
+
+def paste_alpha(selection: Mask, dials: Dials) -> Mask:
+    """How much of the engine's picture is shown: it ends where the hole ends and fades over its last `blend` px."""
+    fade = min(dials.blend, dials.reach)
+    return spread(selection, dials.reach - fade, fade)
