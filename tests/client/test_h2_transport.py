@@ -56,9 +56,9 @@ class Studio(studio_pb2_grpc.StudioServicer):
     def CancelJob(self, request, context):
         refuse(context, JobUnknown(job=request.job), grpc.StatusCode.NOT_FOUND)
 
-    def SubmitEdit(self, requests, context):
+    def SubmitEdit(self, request_iterator, context):
         digest = hashlib.sha256()
-        for request in requests:
+        for request in request_iterator:
             if request.header.request_id == "refuse":
                 error = UploadTooLarge(plane="pixels", declared=1 << 40, limit=7)
                 refuse(context, error, grpc.StatusCode.RESOURCE_EXHAUSTED)

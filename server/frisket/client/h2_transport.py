@@ -12,7 +12,7 @@ import contextlib
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from urllib.parse import unquote
 
 import h2.errors
@@ -53,7 +53,9 @@ class H2Transport:
     def upload(self, method: str, requests: Iterable[Message], reply: type[M], timeout: float | None = None) -> M:
         return self._single(self._call(method, requests, reply, timeout))
 
-    def stream(self, method: str, request: Message, reply: type[M], timeout: float | None = None) -> Iterator[M]:
+    def stream(
+        self, method: str, request: Message, reply: type[M], timeout: float | None = None
+    ) -> Generator[M, None, None]:
         return self._call(method, [request], reply, timeout)
 
     def interrupt(self) -> None:
@@ -69,7 +71,9 @@ class H2Transport:
             raise ConnectionLost(reason=f"the server sent {len(got)} answers where one belongs")
         return got[0]
 
-    def _call(self, method: str, requests: Iterable[Message], reply: type[M], timeout: float | None) -> Iterator[M]:
+    def _call(
+        self, method: str, requests: Iterable[Message], reply: type[M], timeout: float | None
+    ) -> Generator[M, None, None]:
         if not self._in_call.acquire(blocking=False):
             raise RuntimeError("one call at a time: close the iterator of the last stream first")
         call = None
