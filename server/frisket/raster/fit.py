@@ -20,7 +20,8 @@ def apply(image: Float32, fit: Fit) -> Float32:
     """`image` of `fit.source` at `fit.padded`: resized, then mirrored right and below, then replicated.
 
     Reduced by area means, enlarged by Lanczos limited to the image's own range per channel, so nothing rings beyond it.
-    The mirror leaves no edge at the border; it cannot be longer than the picture, so its own end goes on from there. An unchanged fit returns the very same array. Raises RequestInvalid for another size.
+    The mirror leaves no edge at the border; it cannot be longer than the picture, so its own end goes on from
+    there. An unchanged fit returns the very same array. Raises RequestInvalid for another size.
     """
     _check(image, fit.source)
     if fit.unchanged:
