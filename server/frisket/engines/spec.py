@@ -152,7 +152,7 @@ class Work:
     seeds: Sequence[int]
     prompt: str = ""
     negative_prompt: str = ""
-    extra: Mapping[str, Value] = field(default_factory=dict)
+    strength: float = 1.0  # 0...1: how far from the old content, 1 = ignore it
 
 
 class Engine(Protocol):

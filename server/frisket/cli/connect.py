@@ -1,0 +1,92 @@
+"""From the command line to a server: the one that runs, or a private one for the length of a command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from frisket.client import places
+from frisket.client.client import Client
+from frisket.client.launch import start_server
+from frisket.errors import ServerNotRunning
+
+server_option = click.option(
+    "--server",
+    metavar="HOST:PORT",
+    envvar="FRISKET_SERVER",
+    help="Use this server instead of the one found on this machine; its token is read from FRISKET_TOKEN.",
+)
+
+NAME = "frisket-cli"
+
+
+def serve_command(*more: str) -> list[str]:
+    """The command that starts a server with this Python."""
+    return [sys.executable, "-m", "frisket.cli.main", "serve", *more]
+
+
+def running(server: str | None) -> places.Runtime:
+    """The server given, or the one noted on this machine. Raises ServerNotRunning."""
+    if server:
+        return places.Runtime(server, os.environ.get("FRISKET_TOKEN", ""), 0, "")
+    return places.read_runtime(places.home())
+
+
+@contextlib.contextmanager
+def client_of(runtime: places.Runtime) -> Iterator[Client]:
+    from frisket.client.grpc_transport import GrpcTransport
+
+    client = Client(GrpcTransport(runtime.address, runtime.token), NAME)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextlib.contextmanager
+def a_server(server: str | None, quiet: bool) -> Iterator[places.Runtime]:
+    """A running server; when there is none, a private one that ends with this block. Raises ServerDidNotStart."""
+    try:
+        yield running(server)
+        return
+    except ServerNotRunning:
+        if server:
+            raise
+    if not quiet:
+        click.echo("No server runs: starting a private one.", err=True)
+    with private_server() as runtime:
+        yield runtime
+
+
+@contextlib.contextmanager
+def private_server() -> Iterator[places.Runtime]:
+    """A server of our own in a folder of its own, stopped and swept away afterwards."""
+    with tempfile.TemporaryDirectory(prefix="frisket-") as folder:
+        listen = ("--listen", "127.0.0.1:0", "--idle-exit", "120", "--cache", str(places.home() / "cache"))
+        runtime = start_server(serve_command(*listen), Path(folder))
+        try:
+            yield runtime
+        finally:
+            stop(runtime)
+
+
+def stop(runtime: places.Runtime, seconds: float = 10.0) -> None:
+    """End a server of ours and wait until it is gone."""
+    import time
+
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(runtime.pid, signal.SIGTERM)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(runtime.pid, os.WNOHANG)
+            os.kill(runtime.pid, 0)
+            time.sleep(0.02)
+        os.kill(runtime.pid, signal.SIGKILL)

@@ -1,0 +1,171 @@
+"""An edit of picture files: read, ask the server, put the results back in place."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from frisket.client.client import Client
+from frisket.client.client import Picture as Result
+from frisket.edits.requests import EditRequest, Params
+from frisket.engines.spec import Value
+from frisket.errors import Cancelled, MaskEmpty, MaskSizeDiffers, RequestInvalid
+from frisket.raster import files, masks, paste, pixels
+from frisket.raster.formats import Layout, PixelFormat
+from frisket.raster.geometry import Box, Size
+from frisket.rpc.convert import error_from_proto
+
+
+def random_seed() -> int:
+    return secrets.randbits(32)
+
+
+def parse_params(pairs: Sequence[str]) -> dict[str, Value]:
+    """NAME=VALUE each; numbers become numbers, true and false become flags. Raises RequestInvalid."""
+    found: dict[str, Value] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise RequestInvalid(detail=f"--param wants NAME=VALUE, got {pair!r}")
+        found[name] = _value(text)
+    return found
+
+
+def _value(text: str) -> Value:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdit:
+    """A picture, the mask to repaint in it ((h, w) uint8, 255 = change), and what is asked for."""
+
+    picture: files.Picture
+    mask: np.ndarray
+    request: EditRequest | None = None
+
+    @classmethod
+    def read(cls, picture: Path, mask: Path | None) -> FileEdit:
+        """Without a mask file the transparent part is repainted. Raises FileUnreadable, MaskSizeDiffers, MaskEmpty."""
+        read = files.read_picture(picture)
+        found = files.read_mask(mask) if mask else files.read_mask(picture, from_alpha=True)
+        h, w = read.pixels.shape[:2]
+        if found.shape != (h, w):
+            raise MaskSizeDiffers(width=w, height=h, mask_width=found.shape[1], mask_height=found.shape[0])
+        if not found.any():
+            raise MaskEmpty(width=w, height=h)
+        return cls(read, found)
+
+    def asking(
+        self, params: Params, engine: str, model: str, seed: int, count: int, engine_params: Mapping[str, Value]
+    ) -> FileEdit:
+        size = Size(self.mask.shape[1], self.mask.shape[0])
+        request = EditRequest(
+            canvas=size,
+            region=Box.of(size),
+            params=params,
+            format=self.picture.format,
+            engine=engine,
+            model=model,
+            seed=seed,
+            count=count,
+            engine_params=engine_params,
+        )
+        return replace(self, request=request)
+
+    def run(self, client: Client, show: bool) -> list[Result]:
+        """Plan, send the planned region, wait with a progress bar, fetch. Ctrl+C cancels the job on the server."""
+        assert self.request is not None
+        bounds = masks.bounds(masks.as_mask(self.mask))
+        assert bounds is not None
+        plan = client.plan(self.request, [bounds])
+        request = replace(self.request, region=plan.region)
+        where = plan.region.slices
+        job = client.submit(request, self.picture.pixels[where].tobytes(), self.mask[where].tobytes())
+        try:
+            wait(client, job.id, show)
+        except KeyboardInterrupt:
+            client.cancel(job.id)
+            raise
+        return [client.result(job.id, index) for index in range(request.count)]
+
+    def write(self, results: Sequence[Result], output: Path, layer: Path | None) -> list[Path]:
+        """The whole pictures, and with `layer` the new pixels alone. Returns the paths of the pictures."""
+        written = []
+        for number, result in enumerate(results):
+            path = output if number == 0 else numbered(output, number + 1)
+            files.write_picture(path, replace(self.picture, pixels=self.merged(result)))
+            written.append(path)
+            if layer is not None:
+                files.write_picture(layer if number == 0 else numbered(layer, number + 1), self.layer_of(result))
+        return written
+
+    def merged(self, result: Result) -> np.ndarray:
+        """The picture with the result shown through its mask; what the mask leaves out is the same to the last bit."""
+        fill = pixels.from_bytes(result.pixels, result.box.size, result.format)
+        alpha = np.frombuffer(result.mask, np.uint8).reshape(fill.shape[:2])
+        out = self.picture.pixels.copy()
+        where = result.box.slices
+        merged = paste.paste(out[where], pixels.to_work(fill, result.format), masks.as_mask(alpha), result.format)
+        out[where] = merged
+        return out
+
+    def layer_of(self, result: Result) -> files.Picture:
+        """The new pixels on a transparent canvas, as the editor's layer shows them."""
+        made, wide = cutout(result)
+        canvas = np.zeros((*self.mask.shape, made.shape[2]), made.dtype)
+        canvas[result.box.slices] = made
+        return replace(self.picture, pixels=canvas, format=wide)
+
+
+def cutout(result: Result) -> tuple[np.ndarray, PixelFormat]:
+    """The result's pixels with its mask as alpha, and their format."""
+    fill = pixels.to_work(pixels.from_bytes(result.pixels, result.box.size, result.format), result.format)
+    alpha = np.frombuffer(result.mask, np.uint8).reshape(fill.shape[:2]).astype(np.float32) / 255
+    layout = result.format.layout
+    own = fill[..., -1] if layout.has_alpha else np.ones_like(alpha)
+    wide = PixelFormat(result.format.samples, Layout.RGBA if layout.colors == 3 else Layout.GRAY_ALPHA)
+    return pixels.from_work(np.dstack([fill[..., : layout.colors], own * alpha]), wide), wide
+
+
+def write_result(result: Result, path: Path) -> None:
+    """The new pixels alone, transparent where nothing changed."""
+    made, wide = cutout(result)
+    files.write_picture(path, files.Picture(made, wide, b"", b"", ""))
+
+
+def numbered(path: Path, number: int) -> Path:
+    """out.png -> out-2.png"""
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def wait(client: Client, job: str, show: bool) -> None:
+    """Follow a job to its end, with a bar on standard error. Raises the job's own error."""
+    where = sys.stderr if show else io.StringIO()
+    with click.progressbar(length=1000, label="Filling", show_eta=True, file=where) as bar:
+        shown = 0
+        for event in client.watch(job):
+            what = event.WhichOneof("what")
+            if what == "progress":
+                now = int(event.progress.fraction * 1000)
+                bar.update(max(0, now - shown))
+                shown = max(shown, now)
+            elif what == "failed":
+                raise error_from_proto(event.failed)
+            elif what == "cancelled":
+                raise Cancelled()
+            elif what == "finished":
+                bar.update(1000 - shown)

@@ -1,0 +1,66 @@
+"""`frisket serve`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from frisket.cli.speak import spoken
+from frisket.client import places
+
+DEFAULT_LISTEN = "127.0.0.1:7411"
+
+
+@click.command()
+@click.option("--listen", default=DEFAULT_LISTEN, show_default=True, help="HOST:PORT (port 0: any) or unix:/path.")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder for jobs, token and log. [env: FRISKET_HOME]")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder for compiled code. [default: HOME/cache]")
+@click.option("--max-megapixels", default=128.0, show_default=True, help="Largest region taken in one edit.")
+@click.option("--tls-cert", type=click.Path(exists=True, path_type=Path), help="PEM certificate, with --tls-key.")
+@click.option("--tls-key", type=click.Path(exists=True, path_type=Path), help="PEM key, with --tls-cert.")
+@click.option("--idle-exit", default=0.0, help="End after so many seconds without work. [default: never]")
+@click.option("--drain", default=30.0, show_default=True, help="Seconds to wait for running jobs when stopping.")
+@click.option("--engine", "engines", multiple=True, metavar="MODULE:ATTR", help="Also offer this engine.")
+@click.option("--verbose", is_flag=True, help="Log more.")
+@spoken
+def serve(
+    listen: str,
+    home: Path | None,
+    cache: Path | None,
+    max_megapixels: float,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    idle_exit: float,
+    drain: float,
+    engines: tuple[str, ...],
+    verbose: bool,
+) -> None:
+    """Run the server that editors connect to, until Ctrl+C.
+
+    It listens on this machine alone and asks for a token; editors on this machine find both by themselves.
+
+    \b
+    Example:
+      frisket serve
+      frisket serve --listen 127.0.0.1:0 --idle-exit 900
+    """
+    from frisket.rpc.config import ServerConfig
+    from frisket.rpc.limits import Limits
+    from frisket.rpc.serve import serve as run
+
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    config = ServerConfig(
+        home=home or places.home(),
+        listen=listen,
+        cache_folder=cache,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        engines=engines,
+        limits=Limits(max_pixels=int(max_megapixels * 1_000_000)),
+        idle_exit=idle_exit,
+        drain_seconds=drain,
+    )
+    run(config, lambda runtime: click.echo(f"Frisket {runtime.version} listens on {runtime.address}. Ctrl+C stops it."))

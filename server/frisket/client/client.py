@@ -1,0 +1,197 @@
+"""The client: plan, submit, watch, fetch, cancel. Synchronous; pixels are bytes, so that no numpy is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from frisket.client.transport import Transport
+from frisket.edits.requests import EditRequest
+from frisket.edits.results import Degradation, Plan
+from frisket.engines.spec import Task
+from frisket.errors import ConnectionLost, RequestInvalid, ServerUnreachable, VersionMismatch
+from frisket.raster.formats import Codec, Layout, PixelFormat, Samples
+from frisket.raster.geometry import Box, Size
+from frisket.rpc import convert
+from frisket.rpc.stubs import images_pb2, jobs_pb2, models_pb2, studio_pb2
+
+PROTOCOL = 1
+CHUNK = 1 << 20
+QUICK = 20.0  # seconds for calls that only ask
+REATTACH_SECONDS = 60.0
+MASK_FORMAT = PixelFormat(Samples.U8, Layout.GRAY)
+FINAL = frozenset(
+    (jobs_pb2.JOB_STATE_FINISHED, jobs_pb2.JOB_STATE_FAILED, jobs_pb2.JOB_STATE_CANCELLED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One result. `pixels` and `mask` (8-bit gray) cover `box` of the canvas; show the pixels through the mask."""
+
+    box: Box
+    format: PixelFormat
+    pixels: bytes
+    mask: bytes
+    seed: int
+    degraded: tuple[Degradation, ...]
+    notes: tuple[str, ...]
+    request_json: str
+
+
+class Client:
+    """Talks to one server over one transport. Every failure is a frisket.errors.FrisketError.
+
+    One call at a time; `interrupt` may come from another thread.
+    """
+
+    def __init__(self, transport: Transport, name: str = "") -> None:
+        self._transport = transport
+        self._name = name
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def interrupt(self) -> None:
+        """End the call under way: it raises Cancelled in its own thread. The job, if there is one, goes on."""
+        self._transport.interrupt()
+
+    def server_info(self) -> studio_pb2.ServerInfo:
+        """Raises VersionMismatch when the server speaks another protocol."""
+        info = self._unary("GetServerInfo", studio_pb2.GetServerInfoRequest(), studio_pb2.ServerInfo)
+        if info.protocol != PROTOCOL:
+            raise VersionMismatch(server=f"protocol {info.protocol} ({info.version})", client=f"protocol {PROTOCOL}")
+        return info
+
+    def engines(self, task: Task | None = None) -> list[models_pb2.Engine]:
+        """The server's engines, the default for the task first."""
+        number = convert.TASKS[task] if task else models_pb2.TASK_UNSPECIFIED
+        reply = self._unary("ListModels", studio_pb2.ListModelsRequest(task=number), studio_pb2.ListModelsResponse)
+        return list(reply.engines)
+
+    def plan(self, request: EditRequest, selection: Sequence[Box]) -> Plan:
+        """Which region to send for a selection (canvas boxes), and how it would be worked on."""
+        message = studio_pb2.PlanEditRequest(
+            request=convert.request_to_proto(request), selection=[convert.box_to_proto(box) for box in selection]
+        )
+        return convert.plan_from_proto(self._unary("PlanEdit", message, studio_pb2.PlanEditResponse))
+
+    def submit(self, request: EditRequest, pixels: bytes, mask: bytes, request_id: str | None = None) -> jobs_pb2.Job:
+        """Send an edit. `pixels` and `mask` cover `request.region`, row by row, in request.format and 8-bit gray.
+
+        A retry with the same `request_id` is harmless. Raises RequestInvalid when the bytes do not fit the region.
+        """
+        size = request.region.size
+        _check_length("pixels", pixels, size, request.format)
+        _check_length("mask", mask, size, MASK_FORMAT)
+        header = studio_pb2.SubmitHeader(
+            request_id=request_id or str(uuid.uuid4()),
+            client_name=self._name,
+            request=convert.request_to_proto(request),
+            pixels=_header(size, request.format, pixels),
+            mask=_header(size, MASK_FORMAT, mask),
+        )
+        return self._transport.upload("SubmitEdit", _parts(header, pixels, mask), jobs_pb2.Job)
+
+    def watch(self, job: str, after: int = 0, previews: bool = False) -> Iterator[jobs_pb2.JobEvent]:
+        """Events of a job to its final one. Attaches again by itself for a minute after a broken connection."""
+        broken_since: float | None = None
+        while True:
+            try:
+                request = studio_pb2.WatchJobRequest(job=job, after_sequence=after, previews=previews)
+                with contextlib.closing(self._stream("WatchJob", request, jobs_pb2.JobEvent)) as events:
+                    for event in events:
+                        broken_since = None
+                        after = event.sequence
+                        yield event
+                        if event.state in FINAL and event.WhichOneof("what") not in ("preview", "heartbeat"):
+                            return
+                raise ConnectionLost(reason="The stream of events ended before the job did")
+            except (ConnectionLost, ServerUnreachable):
+                broken_since = broken_since or time.monotonic()
+                if time.monotonic() - broken_since > REATTACH_SECONDS:
+                    raise
+                time.sleep(0.25)
+
+    def result(self, job: str, index: int = 0) -> Picture:
+        """Fetch a finished picture; a broken connection is resumed where it broke."""
+        header: jobs_pb2.ResultHeader | None = None
+        received = bytearray()
+        for attempt in range(5):
+            request = studio_pb2.GetResultRequest(
+                job=job, index=index, accept=[images_pb2.CODEC_RAW], offset=len(received)
+            )
+            try:
+                with contextlib.closing(self._stream("GetResult", request, studio_pb2.GetResultResponse)) as parts:
+                    for part in parts:
+                        if part.WhichOneof("part") == "header":
+                            header = part.header
+                        else:
+                            received += part.data
+            except ConnectionLost:
+                if attempt == 4:
+                    raise
+                time.sleep(0.25)
+                continue
+            if header is not None and len(received) == header.total_bytes:
+                return _picture(header, bytes(received))
+        raise ConnectionLost(reason=f"Only {len(received)} bytes of the result arrived")
+
+    def cancel(self, job: str) -> jobs_pb2.Job:
+        return self._unary("CancelJob", studio_pb2.CancelJobRequest(job=job), jobs_pb2.Job)
+
+    def jobs(self, client: str = "", limit: int = 0) -> list[jobs_pb2.Job]:
+        """Newest first."""
+        request = studio_pb2.ListJobsRequest(client=client, limit=limit)
+        return list(self._unary("ListJobs", request, studio_pb2.ListJobsResponse).jobs)
+
+    def _unary(self, method, request, reply):
+        return self._transport.unary(method, request, reply, timeout=QUICK)
+
+    def _stream(self, method, request, reply):
+        return self._transport.stream(method, request, reply)
+
+
+def with_region(request: EditRequest, region: Box, fmt: PixelFormat) -> EditRequest:
+    """The request for the pixels that are really sent."""
+    return replace(request, region=region, format=fmt)
+
+
+def _check_length(plane: str, data: bytes, size: Size, fmt: PixelFormat) -> None:
+    wanted = size.area * fmt.pixel_bytes
+    if len(data) != wanted:
+        raise RequestInvalid(detail=f"The {plane} hold {len(data)} bytes, a region of {size} in {fmt} has {wanted}")
+
+
+def _header(size: Size, fmt: PixelFormat, data: bytes) -> images_pb2.ImageHeader:
+    return images_pb2.ImageHeader(
+        size=convert.size_to_proto(size),
+        format=convert.format_to_proto(fmt),
+        codec=convert.CODECS[Codec.RAW],
+        total_bytes=len(data),
+    )
+
+
+def _parts(header: studio_pb2.SubmitHeader, pixels: bytes, mask: bytes) -> Iterator[studio_pb2.SubmitEditRequest]:
+    yield studio_pb2.SubmitEditRequest(header=header)
+    for plane, data in ((studio_pb2.Chunk.PLANE_PIXELS, pixels), (studio_pb2.Chunk.PLANE_MASK, mask)):
+        for start in range(0, len(data), CHUNK):
+            chunk = studio_pb2.Chunk(plane=plane, data=data[start : start + CHUNK])
+            yield studio_pb2.SubmitEditRequest(chunk=chunk)
+
+
+def _picture(header, data: bytes) -> Picture:
+    split = header.pixels.total_bytes
+    return Picture(
+        box=convert.box_from_proto(header.box),
+        format=convert.format_from_proto(header.pixels.format),
+        pixels=data[:split],
+        mask=data[split:],
+        seed=header.seed,
+        degraded=tuple(convert.degradation_from_proto(d) for d in header.degraded),
+        notes=tuple(header.notes),
+        request_json=header.request_json,
+    )

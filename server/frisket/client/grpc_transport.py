@@ -1,0 +1,101 @@
+"""The transport of the command line: grpcio. Imported late; an editor's plug-in uses `h2_transport` instead."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+import grpc
+
+from frisket.client.status import error_from_status
+from frisket.client.transport import ERROR_TRAILER, MAX_MESSAGE, SERVICE, M, Message
+from frisket.errors import Cancelled, FrisketError
+
+# A dead peer is noticed after keepalive_time + ping_timeout; ping_timeout's default of 60 s is far too long.
+OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+
+
+class GrpcTransport:
+    """See `transport.Transport`. address: "HOST:PORT" or "unix:/path"."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._address = address
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._channel = grpc.insecure_channel(address, options=OPTIONS)
+        self._call: grpc.RpcContext | None = None
+
+    def unary(self, method: str, request: Message, reply: type[M], timeout: float | None = None) -> M:
+        make = self._channel.unary_unary(SERVICE + method, _bytes_of, reply.FromString)
+        return self._finish(make.future(request, timeout=timeout, metadata=self._metadata))
+
+    def upload(self, method: str, requests: Iterable[Message], reply: type[M], timeout: float | None = None) -> M:
+        make = self._channel.stream_unary(SERVICE + method, _bytes_of, reply.FromString)
+        failure: list[BaseException] = []
+
+        def sent() -> Iterator[Message]:
+            try:
+                yield from requests
+            except BaseException as error:  # grpc would hide it behind a bare CANCELLED
+                failure.append(error)
+                raise
+
+        try:
+            return self._finish(make.future(sent(), timeout=timeout, metadata=self._metadata))
+        except FrisketError:
+            if failure and not isinstance(failure[0], GeneratorExit):
+                raise failure[0] from None
+            raise
+
+    def stream(self, method: str, request: Message, reply: type[M], timeout: float | None = None) -> Iterator[M]:
+        make = self._channel.unary_stream(SERVICE + method, _bytes_of, reply.FromString)
+        call = make(request, timeout=timeout, metadata=self._metadata)
+        self._call = call
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise self._translated(error) from None
+        finally:
+            self._call = None
+            call.cancel()
+
+    def interrupt(self) -> None:
+        call = self._call
+        if call is not None:
+            call.cancel()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _finish(self, call):
+        self._call = call
+        try:
+            return call.result()
+        except grpc.FutureCancelledError:
+            raise Cancelled() from None
+        except grpc.RpcError as error:
+            raise self._translated(error) from None
+        finally:
+            self._call = None
+
+    def _translated(self, error: grpc.RpcError) -> FrisketError:
+        assert isinstance(error, grpc.Call)
+        details = None
+        with contextlib.suppress(TypeError):
+            details = dict(error.trailing_metadata() or ()).get(ERROR_TRAILER)
+        code = error.code()
+        number = code.value[0] if code is not None else 2
+        words = details if isinstance(details, bytes) else None
+        return error_from_status(number, error.details() or "", words, self._address)
+
+
+def _bytes_of(message: Message) -> bytes:
+    return message.SerializeToString()

@@ -1,0 +1,78 @@
+"""Starting a server for a user who has none running."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from frisket.client.places import Runtime, read_runtime
+from frisket.errors import Cancelled, ServerDidNotStart, ServerNotRunning
+
+START_SECONDS = 30.0
+
+
+def start_server(
+    command: Sequence[str],
+    folder: Path,
+    timeout: float = START_SECONDS,
+    stop: Callable[[], bool] = lambda: False,
+) -> Runtime:
+    """Run `command` (a `frisket serve ...`) on its own, and wait for its note in `folder`.
+
+    The server outlives the caller and writes to `folder/server.log`. `stop` is asked every 50 ms.
+    Raises ServerDidNotStart, Cancelled.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "server.log"
+    try:
+        with open(log, "ab") as output:
+            start = output.tell()
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "FRISKET_HOME": str(folder)},
+                **_detached(),
+            )
+    except OSError as error:
+        raise ServerDidNotStart(command=" ".join(command), seconds=0, detail=f"{error}.") from error
+    began = time.monotonic()
+    while time.monotonic() - began < timeout and process.poll() is None:
+        if stop():
+            process.terminate()
+            raise Cancelled()
+        with contextlib.suppress(ServerNotRunning):
+            return _adopt(process, read_runtime(folder))
+        time.sleep(0.05)
+    with contextlib.suppress(ServerNotRunning):
+        return read_runtime(folder)  # another one was quicker
+    process.terminate()
+    seconds = round(time.monotonic() - began, 1)
+    raise ServerDidNotStart(command=" ".join(command), seconds=seconds, detail=_last_words(log, start))
+
+
+def _adopt(process: subprocess.Popen[bytes], runtime: Runtime) -> Runtime:
+    process.returncode = 0  # it is on its own now: no warning when our handle goes
+    return runtime
+
+
+def _detached() -> dict[str, object]:
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined]
+        return {"creationflags": flags}
+    return {"start_new_session": True}
+
+
+def _last_words(log: Path, start: int) -> str:
+    with contextlib.suppress(OSError), open(log, "rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+        if lines:
+            return "It said: " + " / ".join(lines[-3:])
+    return ""

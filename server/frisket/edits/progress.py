@@ -1,0 +1,51 @@
+"""From an engine's steps to a job's progress: one number for the whole edit, and previews that do not flood."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from frisket.edits.easel import Teller
+from frisket.raster import codecs, pixels
+from frisket.raster.formats import Layout
+from frisket.raster.geometry import Box
+
+PREVIEW_SECONDS = 0.25  # at most one preview in this time: encoding one costs about a millisecond
+PREVIEW_SIDE = 512
+LAYOUTS = {1: Layout.GRAY, 2: Layout.GRAY_ALPHA, 3: Layout.RGB, 4: Layout.RGBA}
+
+
+class Progress:
+    """An engine's Report. Steps of each part add up to 0...1 over the whole edit."""
+
+    def __init__(self, tell: Teller) -> None:
+        self._tell = tell
+        self._number, self._parts, self._crop = 0, 1, Box(0, 0, 0, 0)
+        self._last_preview = 0.0
+
+    @contextlib.contextmanager
+    def part(self, number: int, parts: int, crop: Box) -> Iterator[None]:
+        """Reports inside are of part `number` (from 0) of `parts`, which works on `crop` (canvas space)."""
+        self._number, self._parts, self._crop = number, parts, crop
+        self._tell.progress(number / parts)
+        yield
+        self._tell.progress((number + 1) / parts)
+
+    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
+        self._tell.progress((self._number + min(step, total) / max(total, 1)) / self._parts)
+        now = time.monotonic()
+        if preview is not None and now - self._last_preview >= PREVIEW_SECONDS:
+            self._last_preview = now
+            self._tell.preview(_jpeg(preview), (self._crop.x, self._crop.y, self._crop.width, self._crop.height))
+
+    def check(self) -> None:
+        self._tell.check()
+
+
+def _jpeg(preview: np.ndarray) -> bytes:
+    layout = LAYOUTS[preview.shape[2]]
+    straight = pixels.unpremultiply(preview, layout) if layout.has_alpha else preview
+    return codecs.jpeg_preview(pixels.preview_rgb8(straight, layout, PREVIEW_SIDE))

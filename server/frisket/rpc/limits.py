@@ -1,0 +1,85 @@
+"""What the server takes. Checked on the header, before a byte of pixels is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from frisket.edits.requests import EditRequest
+from frisket.errors import (
+    ImageTooLarge,
+    MaskSizeDiffers,
+    ParameterOutOfRange,
+    RegionInvalid,
+    RequestInvalid,
+    UploadTooLarge,
+)
+from frisket.raster.formats import Codec, Layout, PixelFormat, Samples
+from frisket.raster.geometry import Size
+from frisket.rpc import convert
+from frisket.rpc.stubs import images_pb2, studio_pb2
+
+MASK_FORMAT = PixelFormat(Samples.U8, Layout.GRAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """max_pixels and max_side of one sent region; max_id characters of ids and client names."""
+
+    max_pixels: int = 128_000_000  # 128 MP of RGBA float is 2 GB: what one job may cost in memory and disk
+    max_side: int = 32_767
+    max_id: int = 128
+    chunk_bytes: int = 1 << 20
+
+    def check_size(self, size: Size) -> None:
+        """Raises ImageTooLarge."""
+        if size.area > self.max_pixels or size.longer > self.max_side:
+            raise ImageTooLarge(
+                width=size.width,
+                height=size.height,
+                megapixels=round(size.area / 1e6, 1),
+                limit=round(self.max_pixels / 1e6, 1),
+                side=self.max_side,
+            )
+
+    def check_submission(self, header: studio_pb2.SubmitHeader, request: EditRequest) -> None:
+        """Everything that a header can be wrong about.
+
+        Raises RequestInvalid, ImageTooLarge, RegionInvalid, MaskSizeDiffers, UploadTooLarge, ParameterOutOfRange.
+        """
+        if not 0 < len(header.request_id) <= self.max_id:
+            raise ParameterOutOfRange(name="request_id", value=header.request_id[:40] or "empty", wanted="a UUID")
+        if len(header.client_name) > self.max_id:
+            raise ParameterOutOfRange(name="client_name", value="too long", wanted=f"at most {self.max_id} characters")
+        size = convert.size_from_proto(header.pixels.size)
+        self.check_size(size)
+        if size.area < 1:
+            raise RequestInvalid(detail=f"The pixels are declared as {size}")
+        if size != request.region.size:
+            raise RegionInvalid(region=request.region, width=request.canvas.width, height=request.canvas.height)
+        if convert.format_from_proto(header.pixels.format) != request.format:
+            raise RequestInvalid(detail="The format of the pixels differs from the request's")
+        mask = convert.size_from_proto(header.mask.size)
+        if mask != size:
+            raise MaskSizeDiffers(width=size.width, height=size.height, mask_width=mask.width, mask_height=mask.height)
+        mask_format = convert.format_from_proto(header.mask.format)
+        if (mask_format.samples, mask_format.layout) != (MASK_FORMAT.samples, MASK_FORMAT.layout):
+            raise RequestInvalid(detail=f"The mask is {mask_format}, it must be 8-bit gray")
+        check_bytes("pixels", header.pixels, request.format)
+        check_bytes("mask", header.mask, MASK_FORMAT)
+
+
+def check_bytes(plane: str, header: images_pb2.ImageHeader, fmt: PixelFormat) -> Codec:
+    """Whether total_bytes can be true for that size, format and codec. Raises UploadTooLarge, RequestInvalid."""
+    from frisket.raster.codecs import max_encoded_bytes
+
+    codec = convert.codec_from_proto(header.codec)
+    if codec is Codec.PNG and fmt.samples.is_float:
+        raise RequestInvalid(detail="PNG holds no float samples")
+    size = convert.size_from_proto(header.size)
+    raw = size.area * fmt.pixel_bytes
+    if codec is Codec.RAW and header.total_bytes < raw:
+        raise RequestInvalid(detail=f"{header.total_bytes} bytes of {plane} were announced, {size} raw are {raw}")
+    limit = raw if codec is Codec.RAW else max_encoded_bytes(fmt, size, codec)
+    if header.total_bytes > limit:
+        raise UploadTooLarge(declared=header.total_bytes, plane=plane, limit=limit)
+    return codec

@@ -1,0 +1,171 @@
+"""Start, run and stop the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+import frisket
+from frisket.client.places import Runtime, remove_runtime, write_runtime
+from frisket.engines.registry import Registry
+from frisket.errors import AddressInUse, ServerAlreadyRunning
+from frisket.jobs.blobs import Blobs
+from frisket.jobs.desk import Desk
+from frisket.jobs.store import Store
+from frisket.rpc.config import ServerConfig, server_token
+from frisket.rpc.status import Gate
+from frisket.rpc.stubs import studio_pb2_grpc
+from frisket.rpc.studio import Studio
+from frisket.workers.pool import LocalWorkers
+
+log = logging.getLogger("frisket.rpc")
+
+MAX_MESSAGE = 8 << 20
+# A silent peer is noticed after keepalive_time + ping_timeout (its default is 60 s); clients may ping an idle stream.
+OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+]
+STUDIO = "frisket.v1.Studio"
+
+
+@contextlib.contextmanager
+def _sole(home: Path) -> Iterator[None]:
+    """Hold the home's lock file. Raises ServerAlreadyRunning."""
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "lock", "a+") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise ServerAlreadyRunning(pid=file.read().strip() or "unknown", folder=home) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+class Server:
+    """The whole server in one asyncio loop. `run` returns when it was told to stop."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self._stop = asyncio.Event()
+        self._last_call = time.monotonic()
+
+    def stop(self) -> None:
+        """Drain and end. Safe to call twice."""
+        self._stop.set()
+
+    async def run(self, on_ready: Callable[[Runtime], None] = lambda runtime: None) -> None:
+        """Raises ServerAlreadyRunning, AddressInUse, AddressNotAllowed."""
+        self.config.check_address()
+        with _sole(self.config.home):
+            await self._run(on_ready)
+
+    async def _run(self, on_ready: Callable[[Runtime], None]) -> None:
+        config, token = self.config, server_token(self.config.home)
+        registry = Registry.installed().with_extra(config.engines)
+        workers = LocalWorkers(
+            factory="frisket.edits.run:make_easel",
+            kwargs={"extra_engines": config.engines},
+            cache=config.cache,
+        )
+        desk = Desk(Store(config.home / "jobs.db"), Blobs(config.home / "blobs"), workers)
+        studio = Studio(desk, registry, config.limits)
+        server = grpc.aio.server(interceptors=(Gate(token, self._called),), options=OPTIONS)
+        healthy = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+        studio_pb2_grpc.add_StudioServicer_to_server(studio, server)
+        address = self._bind(server)
+        self._listen_to_signals()
+        await server.start()
+        await desk.start()
+        await healthy.set(STUDIO, health_pb2.HealthCheckResponse.SERVING)
+        runtime = Runtime(address, token, os.getpid(), frisket.__version__)
+        write_runtime(config.home, runtime)
+        log.info("listening on %s", address)
+        on_ready(runtime)
+        watchdog = asyncio.create_task(self._exit_when_idle(desk))
+        try:
+            await self._stop.wait()
+        finally:
+            watchdog.cancel()
+            log.info("stopping")
+            studio.draining = True
+            remove_runtime(config.home, os.getpid())
+            await healthy.enter_graceful_shutdown()
+            await desk.drain(config.drain_seconds)
+            await server.stop(1.0)
+            await desk.close()
+
+    def _bind(self, server: grpc.aio.Server) -> str:
+        listen = self.config.listen
+        former = os.umask(0o177) if listen.startswith("unix:") else None  # the socket file is for this user alone
+        try:
+            if self.config.tls_cert and self.config.tls_key:
+                pair = (self.config.tls_key.read_bytes(), self.config.tls_cert.read_bytes())
+                port = server.add_secure_port(listen, grpc.ssl_server_credentials([pair]))
+            else:
+                port = server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise AddressInUse(address=listen) from error
+        finally:
+            if former is not None:
+                os.umask(former)
+        if port == 0:
+            raise AddressInUse(address=listen)
+        return listen if listen.startswith("unix:") else f"{listen.rsplit(':', 1)[0]}:{port}"
+
+    def _called(self) -> None:
+        self._last_call = time.monotonic()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(
+                NotImplementedError, RuntimeError
+            ):  # Windows; a loop that is not the main thread's
+                loop.add_signal_handler(number, self.stop)
+
+    async def _exit_when_idle(self, desk: Desk) -> None:
+        limit = self.config.idle_exit
+        while limit > 0:
+            await asyncio.sleep(min(limit / 4, 5.0))
+            if desk.busy:
+                self._called()
+            elif time.monotonic() - self._last_call > limit:
+                log.info("idle for %s s", limit)
+                self.stop()
+
+
+def serve(config: ServerConfig, on_ready: Callable[[Runtime], None] = lambda runtime: None) -> None:
+    """Run a server until SIGTERM, SIGINT or idle_exit."""
+
+    async def main() -> None:
+        await Server(config).run(on_ready)
+
+    asyncio.run(main())

@@ -1,0 +1,205 @@
+"""The Studio service: check, convert, ask the desk, convert back. Errors are raised; the gate maps them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from grpc.aio import ServicerContext
+
+import frisket
+from frisket.edits.requests import from_json, to_json
+from frisket.edits.results import ResultMeta
+from frisket.edits.tasks import admit, row_of
+from frisket.engines.registry import Registry
+from frisket.errors import RequestInvalid, ServerDraining, UploadTruncated
+from frisket.jobs.desk import Desk
+from frisket.jobs.records import Event, EventKind, Job, NewJob
+from frisket.jobs.states import JobState
+from frisket.raster.formats import Codec
+from frisket.raster.geometry import Box
+from frisket.rpc import convert, transfer
+from frisket.rpc.limits import MASK_FORMAT, Limits
+from frisket.rpc.stubs import images_pb2, jobs_pb2, models_pb2, studio_pb2, studio_pb2_grpc
+
+PROTOCOL = 1
+UPLOAD_CODECS = (Codec.RAW, Codec.STRIP_ZSTD, Codec.PNG, Codec.ZSTD)
+DOWNLOAD_CODECS = (Codec.RAW, Codec.STRIP_ZSTD, Codec.ZSTD)
+LOCAL_PEERS = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:")
+
+STATES = {
+    JobState.QUEUED: jobs_pb2.JOB_STATE_QUEUED,
+    JobState.RUNNING: jobs_pb2.JOB_STATE_RUNNING,
+    JobState.FINISHED: jobs_pb2.JOB_STATE_FINISHED,
+    JobState.FAILED: jobs_pb2.JOB_STATE_FAILED,
+    JobState.CANCELLED: jobs_pb2.JOB_STATE_CANCELLED,
+}
+
+
+class Studio(studio_pb2_grpc.StudioServicer):
+    """registry: what this process knows of engines; desk: the jobs."""
+
+    def __init__(self, desk: Desk, registry: Registry, limits: Limits) -> None:
+        self._desk, self._registry, self._limits = desk, registry, limits
+        self.draining = False
+
+    async def GetServerInfo(self, request, context: ServicerContext) -> studio_pb2.ServerInfo:
+        tasks = {task for engine in self._registry.engines for task in engine.spec.tasks}
+        return studio_pb2.ServerInfo(
+            version=frisket.__version__,
+            protocol=PROTOCOL,
+            upload_codecs=[convert.CODECS[c] for c in UPLOAD_CODECS],
+            download_codecs=[convert.CODECS[c] for c in DOWNLOAD_CODECS],
+            tasks=sorted(convert.TASKS[task] for task in tasks),
+            max_pixels=self._limits.max_pixels,
+            max_side=self._limits.max_side,
+            chunk_bytes=self._limits.chunk_bytes,
+            ready=self._desk.ready,
+            local=context.peer().startswith(LOCAL_PEERS),
+        )
+
+    async def ListModels(self, request, context: ServicerContext) -> studio_pb2.ListModelsResponse:
+        if request.task == models_pb2.TASK_UNSPECIFIED:
+            engines = self._registry.engines
+        else:
+            engines = self._registry.for_task(convert.task_from_proto(request.task))
+        listed = [convert.engine_to_proto(engine.spec) for engine in engines]
+        return studio_pb2.ListModelsResponse(engines=listed, broken=self._registry.broken)
+
+    async def PlanEdit(self, request, context: ServicerContext) -> studio_pb2.PlanEditResponse:
+        wanted, spec = admit(convert.request_from_proto(request.request), self._registry)
+        selection = [convert.box_from_proto(box) for box in request.selection]
+        plan = row_of(wanted.task).plan(wanted, selection, spec)
+        self._limits.check_size(plan.region.size)
+        return convert.plan_to_proto(plan)
+
+    async def SubmitEdit(self, request_iterator, context: ServicerContext) -> jobs_pb2.Job:
+        if self.draining:
+            raise ServerDraining()
+        parts = aiter(request_iterator)
+        first = await anext(parts, None)
+        if first is None:
+            raise UploadTruncated(received=0, declared="an unknown number of", plane="header")
+        if first.WhichOneof("part") != "header":
+            raise RequestInvalid(detail="The first message must be the header")
+        header = first.header
+        request, _ = admit(convert.request_from_proto(header.request), self._registry)
+        self._limits.check_submission(header, request)
+        client = header.client_name or "anonymous"
+        planned = request.region.area * (request.format.pixel_bytes + 1)
+        self._desk.check_room(client, planned)
+        planes = {"pixels": (header.pixels, request.format), "mask": (header.mask, MASK_FORMAT)}
+        blobs = self._desk.blobs
+        receivers = {plane: transfer.Receiver(plane, h, fmt, blobs) for plane, (h, fmt) in planes.items()}
+        inputs = await transfer.receive(parts, receivers)
+        new = NewJob(header.request_id, client, request.task.value, request.engine, to_json(request), inputs, planned)
+        job, reused = await self._desk.submit(new)
+        return self._job(job, reused)
+
+    async def WatchJob(self, request, context: ServicerContext) -> AsyncIterator[jobs_pb2.JobEvent]:
+        async for event in self._desk.watch(request.job, request.after_sequence, request.previews):
+            yield event_to_proto(event)
+
+    async def GetResult(self, request, context: ServicerContext) -> AsyncIterator[studio_pb2.GetResultResponse]:
+        job = await self._desk.get(request.job)
+        result = await self._desk.result(request.job, request.index)
+        wanted, meta = from_json(job.request), ResultMeta.from_json(result.meta)
+        pixels_file, mask_file = (self._desk.blobs.path(name) for name in result.planes)
+        codec = _chosen(request.accept)
+        header = _result_header(meta, job.request)
+        formats = ((header.pixels, wanted.format, pixels_file), (header.mask, MASK_FORMAT, mask_file))
+        encoded: list[bytes] = []
+        for plane, fmt, path in formats:
+            own = codec if plane is header.pixels or codec is Codec.RAW else Codec.ZSTD
+            plane.format.CopyFrom(convert.format_to_proto(fmt))
+            plane.codec = convert.CODECS[own]
+            plane.total_bytes = path.stat().st_size
+            if codec is not Codec.RAW:
+                pieces = await asyncio.to_thread(transfer.encoded, path, fmt, meta.box.size, own)
+                plane.total_bytes = sum(map(len, pieces))
+                encoded += pieces
+        header.total_bytes = header.pixels.total_bytes + header.mask.total_bytes
+        yield studio_pb2.GetResultResponse(header=header)
+        chunk = self._limits.chunk_bytes
+        if codec is Codec.RAW:
+            data = transfer.send([pixels_file, mask_file], request.offset, chunk)
+        else:
+            data = transfer.send_encoded(iter(encoded), request.offset, chunk)
+        async for piece in data:
+            yield studio_pb2.GetResultResponse(data=piece)
+
+    async def CancelJob(self, request, context: ServicerContext) -> jobs_pb2.Job:
+        return self._job(await self._desk.cancel(request.job))
+
+    async def ListJobs(self, request, context: ServicerContext) -> studio_pb2.ListJobsResponse:
+        jobs = await self._desk.list(request.client, min(request.limit or 100, 1000))
+        return studio_pb2.ListJobsResponse(jobs=[self._job(job) for job in jobs])
+
+    def _job(self, job: Job, reused: bool = False) -> jobs_pb2.Job:
+        message = jobs_pb2.Job(
+            id=job.id,
+            state=STATES[job.state],
+            request_id=job.request_id,
+            client=job.client,
+            task=job.task,
+            engine=job.engine,
+            created=job.created,
+            started=job.started or 0,
+            ended=job.ended or 0,
+            last_sequence=job.last_sequence,
+            result_count=job.result_count,
+            tries=job.tries,
+            queue_position=self._desk.position(job.id),
+            reused=reused,
+        )
+        if job.error is not None:
+            message.error.CopyFrom(convert.error_to_proto(job.error))
+        return message
+
+
+def event_to_proto(event: Event) -> jobs_pb2.JobEvent:
+    """One event of the desk as a message."""
+    message = jobs_pb2.JobEvent(sequence=event.sequence, time=event.time, state=STATES[event.state])
+    data = event.data
+    if event.kind is EventKind.QUEUED:
+        message.queued.position = int(data.get("position", 0))
+    elif event.kind is EventKind.STARTED:
+        message.started.tries = int(data["tries"])
+    elif event.kind is EventKind.PROGRESS:
+        message.progress.fraction = float(data["fraction"])
+        message.progress.seconds_left = float(data.get("seconds_left") or 0)
+    elif event.kind is EventKind.PREVIEW:
+        box = convert.box_to_proto(Box(*data["box"]))
+        message.preview.CopyFrom(jobs_pb2.JobEvent.Preview(jpeg=event.blob, box=box))
+    elif event.kind is EventKind.FINISHED:
+        message.finished.result_count = int(data["result_count"])
+        message.finished.seconds = float(data["seconds"])
+    elif event.kind is EventKind.FAILED:
+        message.failed.CopyFrom(jobs_pb2.Error(**data["error"]))
+    elif event.kind is EventKind.CANCELLED:
+        message.cancelled.SetInParent()
+    else:
+        message.heartbeat.SetInParent()
+    return message
+
+
+def _chosen(accept) -> Codec:
+    """The client's first codec that is offered; RAW when it names none."""
+    for number in accept:
+        codec = convert.codec_from_proto(number)
+        if codec in DOWNLOAD_CODECS:
+            return codec
+    return Codec.RAW
+
+
+def _result_header(meta: ResultMeta, request: str) -> jobs_pb2.ResultHeader:
+    size = convert.size_to_proto(meta.box.size)
+    return jobs_pb2.ResultHeader(
+        box=convert.box_to_proto(meta.box),
+        pixels=images_pb2.ImageHeader(size=size),
+        mask=images_pb2.ImageHeader(size=size),
+        seed=meta.seed,
+        degraded=[convert.degradation_to_proto(d) for d in meta.degraded],
+        notes=meta.notes,
+        request_json=request,
+    )
