@@ -3,10 +3,11 @@
 FrisketError
 ├── bad-request      MaskEmpty MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable ParameterUnknown
 │                    ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom UploadTruncated
-│                    UploadTooLong UploadCorrupt
+│                    UploadTooLong UploadCorrupt LayerUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong
-├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown
-├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse
+├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown PluginPartsMissing
+├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
+│                    PluginFolderNotWritable
 ├── too-large        ImageTooLarge UploadTooLarge
 ├── busy             QueueFull TooManyJobs DiskFull
 ├── out-of-memory    OutOfMemory
@@ -220,6 +221,13 @@ class UploadCorrupt(_BadRequest):
     remedy_template = "Send it again; if it happens again, mend the calling program."
 
 
+class LayerUnsuitable(_BadRequest):
+    slug = "layer-unsuitable"
+    title = "This cannot be filled"
+    cause_template = "{what}."
+    remedy_template = "{suggestion}"
+
+
 # --- unauthenticated -------------------------------------------------------------------------------------------------
 
 
@@ -274,6 +282,14 @@ class ResultUnknown(FrisketError):
     remedy_template = "Ask for one of those."
 
 
+class PluginPartsMissing(FrisketError):
+    slug = "plugin-parts-missing"
+    kind = Kind.MISSING
+    title = "The plug-in cannot be put together"
+    cause_template = "There is no {part} in {folder}."
+    remedy_template = "Install Frisket again: `pip install --force-reinstall frisket`."
+
+
 # --- conflict --------------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +323,22 @@ class AddressInUse(FrisketError):
     title = "The address is taken"
     cause_template = "Another program listens on {address}."
     remedy_template = "Choose another with --listen, for example --listen 127.0.0.1:0 for any free port."
+
+
+class PluginFolderInTheWay(FrisketError):
+    slug = "plugin-folder-in-the-way"
+    kind = Kind.CONFLICT
+    title = "Something else has the plug-in's place"
+    cause_template = "{folder} is there and is not Frisket's plug-in."
+    remedy_template = "Move it away, or choose another folder with --into."
+
+
+class PluginFolderNotWritable(FrisketError):
+    slug = "plugin-folder-not-writable"
+    kind = Kind.CONFLICT
+    title = "The plug-in cannot be written"
+    cause_template = "{folder}: {reason}."
+    remedy_template = "Check the folder's permissions and the free space, or choose another folder with --into."
 
 
 # --- too-large -------------------------------------------------------------------------------------------------------

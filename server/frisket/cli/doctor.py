@@ -29,7 +29,7 @@ LOW_DISK = 2 << 30  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's: what was looked at, whether it is well, what was found and the command that mends it."""
+    """One line of the doctor's: what was looked at, whether it is well, what was found, the command that mends it."""
 
     what: str
     well: bool

@@ -1,4 +1,4 @@
-"""Exit codes by error kind, for scripts. 0 = done, 1 = anything not listed, 2 = misuse of the command line (click's)."""
+"""Exit codes by error kind, for scripts. 0 = done, 1 = not listed here, 2 = misuse of the command line (click's)."""
 
 from __future__ import annotations
 

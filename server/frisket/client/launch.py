@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from frisket.client.places import Runtime, read_runtime
 from frisket.errors import Cancelled, ServerDidNotStart, ServerNotRunning
@@ -62,7 +63,7 @@ def _adopt(process: subprocess.Popen[bytes], runtime: Runtime) -> Runtime:
     return runtime
 
 
-def _detached() -> dict[str, object]:
+def _detached() -> dict[str, Any]:
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined]
         return {"creationflags": flags}

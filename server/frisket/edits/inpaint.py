@@ -22,7 +22,7 @@ BLOB_GAP = 8  # px: specks nearer than this are one part from the start
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """One finished picture: pixels (h, w, c) in the document's samples and mask (h, w) uint8, both covering meta.box."""
+    """One finished picture: pixels (h, w, c) in the document's samples, mask (h, w) uint8, both covering meta.box."""
 
     meta: ResultMeta
     pixels: np.ndarray

@@ -17,6 +17,7 @@ import numpy as np
 
 from frisket.edits.requests import EditRequest, InpaintParams
 from frisket.engines.spec import Channels, Engine, EngineSpec, MaskLaw, Report, Value, Work
+from frisket.errors import EngineFailed
 from frisket.raster import fit as fitting
 from frisket.raster import paste, pixels
 from frisket.raster.formats import Layout, PixelFormat
@@ -57,7 +58,10 @@ def cut(crop: np.ndarray, hole: np.ndarray, fmt: PixelFormat, spec: EngineSpec) 
 def repaint(
     made: Cut, engine: Engine, request: EditRequest, params: Mapping[str, Value], report: Report
 ) -> list[np.ndarray]:
-    """Shrink, run the engine, enlarge. One (h, w, c) float32 for each seed, of the cut's size and channels."""
+    """Shrink, run the engine, enlarge. One (h, w, c) float32 for each seed, of the cut's size and channels.
+
+    Raises EngineFailed for an engine that breaks its contract, and whatever the engine raises.
+    """
     assert isinstance(request.params, InpaintParams)
     h, w = made.hole.shape
     fit = engine.spec.size.plan(Size(w, h))
@@ -72,7 +76,10 @@ def repaint(
         strength=request.params.strength,
     )
     fills = [fitting.undo(np.asarray(fill, np.float32), fit) for fill in engine.run(work, report)]
-    assert all(fill.shape[:2] == (h, w) for fill in fills)
+    if len(fills) != len(request.seeds) or any(fill.shape[:2] != (h, w) for fill in fills):
+        raise EngineFailed(engine=engine.spec.id, reason="it gave back another number or size of pictures")
+    if not all(np.isfinite(fill).all() for fill in fills):
+        raise EngineFailed(engine=engine.spec.id, reason="it gave back values that are no numbers")
     return fills
 
 

@@ -17,11 +17,12 @@ LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:")
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """home: Frisket's folder. cache_folder: compiled code, may be shared by several homes; None = home/cache. listen: "HOST:PORT" (port 0 = any free one) or "unix:/path".
+    """home: Frisket's folder. listen: "HOST:PORT" (port 0 = any free one) or "unix:/path".
 
-    tls_cert, tls_key: PEM files; needed for any address that other machines can reach. engines: "module:attribute" of
-    engines beside the installed ones. idle_exit: seconds without call or job after which the server ends, 0 = never.
-    drain_seconds: how long a stopping server waits for running jobs (they are done again at the next start if need be).
+    cache_folder: for compiled code, may be shared by several homes; None = home/cache. tls_cert, tls_key: PEM files;
+    needed for any address that other machines can reach. engines: "module:attribute" of engines beside the installed
+    ones. idle_exit: seconds without call or job after which the server ends, 0 = never. drain_seconds: how long a
+    stopping server waits for running jobs (they are done again at the next start if need be).
     """
 
     home: Path
@@ -33,7 +34,6 @@ class ServerConfig:
     limits: Limits = field(default_factory=Limits)
     idle_exit: float = 0.0
     drain_seconds: float = 30.0
-    reflection: bool = False
 
     @property
     def cache(self) -> Path:

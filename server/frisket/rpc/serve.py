@@ -97,7 +97,7 @@ class Server:
         desk = Desk(Store(config.home / "jobs.db"), Blobs(config.home / "blobs"), workers)
         studio = Studio(desk, registry, config.limits)
         server = grpc.aio.server(interceptors=(Gate(token, self._called),), options=OPTIONS)
-        healthy = health.aio.HealthServicer()
+        healthy = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         studio_pb2_grpc.add_StudioServicer_to_server(studio, server)
         address = self._bind(server)

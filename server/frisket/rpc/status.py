@@ -38,7 +38,7 @@ STATUS: dict[Kind, StatusCode] = {
 
 async def fail(context: ServicerContext, error: FrisketError) -> None:
     """End the call with the error's status, its words, and the whole error in the trailer. Does not return."""
-    trailers = [(ERROR_TRAILER, error_to_proto(error).SerializeToString())]
+    trailers: list[tuple[str, str | bytes]] = [(ERROR_TRAILER, error_to_proto(error).SerializeToString())]
     if error.kind is Kind.BUSY:
         trailers.append(("grpc-retry-pushback-ms", RETRY_MS))
     words = f"{error.title}. {error.cause} {error.remedy}"

@@ -1,0 +1,44 @@
+# Everything runs in .venv; each target makes it when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all check clean
+
+# A photograph with a selection, through a real server on loopback. Light: no torch.
+demo: $(VENV)/light
+	@$(BIN)/frisket demo -o demo
+
+# The everyday tests.
+test: $(VENV)/dev
+	$(BIN)/pytest -q -m "not slow and not gimp"
+
+# All tests: slow ones too, and those inside the real GIMP 3 (Debian or Ubuntu, as root: it builds a tree for it).
+test-all: $(VENV)/dev
+	bash tests/gimp/make_tree.sh
+	$(BIN)/pytest -q
+
+# Style and types.
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Frisket needs Python 3.10 or newer; $(PYTHON) is `$(PYTHON) --version`. Try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv is missing here. On Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/light: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Frisket into $(VENV) (most of a first run's time) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Frisket and its test tools into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/light
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,76 @@
+"""The engine object: importing it costs nothing, numba and OpenCV come with `load` or the first `run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from frisket.engines.spec import Channels, EngineSpec, MaskLaw, Param, ParamKind, Report, Task, Work
+from frisket.raster.sizes import SizeRule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SPEC = EngineSpec(
+    id="patch",
+    title="Built-in patch engine",
+    summary="Fills a hole with what the rest of the picture shows: textures, edges and repeated structure. "
+    "Needs no model and no GPU; invents nothing that is not there.",
+    tasks=frozenset({Task.INPAINT}),
+    size=SizeRule(max_pixels=12_000_000),  # about 100 bytes a pixel at worst: 1.2 GB
+    channels=Channels.ANY,
+    mask_law=MaskLaw.EXACT,
+    params=(
+        Param(
+            "structure",
+            ParamKind.CHOICE,
+            "auto",
+            "Lay out whole structures first (fences, windows, tiles). auto: yes, except where the picture is extended "
+            "past its border; off is faster and softer.",
+            choices=("auto", "off", "on"),
+        ),
+        Param(
+            "quality",
+            ParamKind.INT,
+            2,
+            "How long to refine: 1 is quick, 4 takes about twice as long as 2.",
+            low=1,
+            high=4,
+        ),
+    ),
+    deterministic=True,
+    licence="Apache-2.0",
+    context_share=0.75,
+    context_min=64,
+)
+
+
+class PatchEngine:
+    """Implements `engines.spec.Engine`. threads: how many run side by side; 0 = as many as numba would use."""
+
+    __slots__ = ("_threads",)
+
+    def __init__(self, threads: int = 0) -> None:
+        self._threads = threads
+
+    @property
+    def spec(self) -> EngineSpec:
+        return SPEC
+
+    def load(self, model: str = "") -> None:
+        """Compiles every kernel, or reads them from numba's cache. `model` is not used: there are no weights."""
+        from frisket.engines.patch.repaint import warm
+
+        warm(self._threads)
+
+    def run(self, work: Work, report: Report) -> list[np.ndarray]:
+        """One picture for each seed, (h, w, c) float32 like work.crop, and equal to it outside work.hole > 0.
+
+        Everything that the hole touches is repainted in full. Each channel stays within the range that the known pixels
+        have. Raises errors.Cancelled (from `report`), errors.NothingToSampleFrom when no pixel is known.
+        """
+        from frisket.engines.patch.repaint import repainted
+
+        return repainted(work, report, self._threads)
+
+
+ENGINE = PatchEngine()

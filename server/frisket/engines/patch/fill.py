@@ -1,0 +1,157 @@
+"""The fill: a start on a coarse level, then EM from level to level (Wexler, Shechtman & Irani, PAMI 2007).
+
+E step: PatchMatch finds a source for every target patch (`match`). M step: the sources vote for the hole's colours
+(`vote`). The start is a shift map (`shiftmap`), which keeps fences, windows and benches whole; where the picture is
+extended past its border a shift map clones whole objects, so there the start is smooth and a prior on offsets keeps sky
+up and ground down. The last M step votes gradients too and solves for the colours (`poisson`; Darabi, Shechtman,
+Barnes, Goldman & Sen, SIGGRAPH 2012, end likewise).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.match import SIDE, Field, mixed
+from frisket.engines.patch.poisson import blended
+from frisket.engines.patch.pyramid import Level
+from frisket.engines.patch.scale import WHITE
+from frisket.engines.patch.shiftmap import MOST_PIXELS, Prices, layout
+from frisket.engines.patch.smooth import pushpull
+from frisket.engines.patch.vote import certainty, trust, voted
+
+BORDER_SHARE = 0.6  # of one of the picture's four sides lies in the hole: the picture is being extended there
+BORDER_PRIOR = 10.0  # thousandths of a patch's greatest distance, for an offset as long as the picture
+FAR_SEARCH = 64  # px: random search on the fine levels, where the field is already good
+
+Tick = Callable[[np.ndarray], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How to fill. structured: start from a shift map. prior: of the offsets. quality: 1...4, scales the EM rounds."""
+
+    structured: bool = True
+    prior: float = 0.0
+    prices: Prices = Prices()
+    quality: int = 2
+
+    def rounds(self, levels: int) -> list[int]:
+        """EM rounds of each level, fine to coarse."""
+        top = levels - 1
+        some = [max(self.quality, round(self.quality * (1 + 6 * k / max(1, top)))) for k in range(levels)]
+        some[top] = self.quality * (2 if self.structured else 7)
+        return some
+
+
+def extends(hole: np.ndarray) -> tuple[bool, bool]:
+    """Whether hole (h, w) bool covers a left or right side, and a top or bottom one, so far that the picture grows."""
+    left, right, top, bottom = hole[:, 0].mean(), hole[:, -1].mean(), hole[0].mean(), hole[-1].mean()
+    return bool(max(left, right) > BORDER_SHARE), bool(max(top, bottom) > BORDER_SHARE)
+
+
+def used(levels: list[Level], structured: bool) -> list[Level]:
+    """The levels that are worked on: a shift map starts at the first one whose hole is small enough."""
+    if not structured:
+        return levels
+    for k, level in enumerate(levels):
+        if level.hole_pixels <= MOST_PIXELS:
+            return levels[: k + 1]
+    return levels
+
+
+def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tick) -> np.ndarray:
+    """(h, w, 4) float32: the finest level's picture with its hole filled.
+
+    levels: from `pyramid.built` and `used`, each with at least one source patch. seed: 0...2^64 - 1. tick: called with
+    the picture so far after every EM round. Raises errors.Cancelled from `bands` or `tick`.
+    """
+    rounds = method.rounds(len(levels))
+    parent: tuple[Field, np.ndarray] | None = None
+    I = levels[-1].I
+    for k in range(len(levels) - 1, -1, -1):
+        level, top = levels[k], k == len(levels) - 1
+        hole = ~level.known
+        hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
+        field = Field.over(hole)
+        alpha = trust(level.depth)[field.ty, field.tx]
+        if parent is None:
+            I = _start(level, field, method, seed, bands)
+        else:
+            I = level.I.copy()
+            field.inherit(parent[0], level.valid, mixed(seed, k))
+            I[hy, hx] = voted(I, field, alpha * _handed_down(*parent, field), hy, hx, bands)
+        for n in range(rounds[k]):
+            sweeps = _sweeps(method, n, top, k >= len(levels) - 2)
+            _e_step(field, I, level, method, mixed(seed, k, n), sweeps, k >= len(levels) - 2, bands)
+            weight = alpha * certainty(field)
+            if k == 0 and n == rounds[0] - 1:
+                blended(I, hole, field, weight, hy, hx, bands)
+            else:
+                I[hy, hx] = voted(I, field, weight, hy, hx, bands)
+            tick(I)
+        parent = field, certainty(field)
+    return I
+
+
+def _sweeps(method: Method, n: int, top: bool, coarse: bool) -> int:
+    if method.structured:
+        return 4 if top else 2
+    if top and n < 4:
+        return 8
+    return 4 if coarse else 2
+
+
+def _e_step(
+    field: Field, I: np.ndarray, level: Level, method: Method, seed: int, sweeps: int, coarse: bool, bands: Bands
+) -> None:
+    longer = max(level.known.shape)
+    greatest = SIDE * SIDE * 3 * WHITE**2  # squared distance of a white and a black patch
+    field.refine(
+        I,
+        level.valid,
+        bands,
+        seed=seed,
+        sweeps=sweeps,
+        radius=longer if coarse else min(longer, FAR_SEARCH),
+        prior=method.prior * 1e-3 * greatest / longer**2,
+    )
+
+
+def _start(level: Level, field: Field, method: Method, seed: int, bands: Bands) -> np.ndarray:
+    """The first picture and field: smooth and random, or those of the shift map."""
+    I = pushpull(level.I, level.known)
+    field.scatter(level.valid, seed)
+    offset = layout(level, method.prices, seed, bands) if method.structured else None
+    if offset is None:
+        return I
+    h, w = level.known.shape
+    hy, hx = np.nonzero(~level.known)
+    shown = I[(hy + offset[:, 0]).clip(0, h - 1), (hx + offset[:, 1]).clip(0, w - 1)]
+    of = _nearest(~level.known)[field.ty, field.tx]
+    sy, sx = field.ty + offset[of, 0], field.tx + offset[of, 1]
+    fits = (sy >= 0) & (sy < h) & (sx >= 0) & (sx < w)
+    fits &= level.valid[sy.clip(0, h - 1), sx.clip(0, w - 1)]
+    field.sy[fits], field.sx[fits] = sy[fits], sx[fits]
+    I[hy, hx] = shown
+    return I
+
+
+def _nearest(hole: np.ndarray) -> np.ndarray:
+    """(h, w) int32: number, in raster order, of the hole pixel nearest to each pixel."""
+    seen = (~hole).astype(np.uint8)
+    _, label = cv2.distanceTransformWithLabels(seen, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    number = np.zeros(label.max() + 1, np.int32)
+    number[label[hole]] = np.arange(np.count_nonzero(hole), dtype=np.int32)
+    return number[label]
+
+
+def _handed_down(parent: Field, sure: np.ndarray, field: Field) -> np.ndarray:
+    """(n,) float32: the certainty of each target's parent, 1e-8 where it has none."""
+    h, w = parent.index.shape
+    t = parent.index[np.minimum(field.ty >> 1, h - 1), np.minimum(field.tx >> 1, w - 1)]
+    return np.where(t >= 0, sure[t], np.float32(1e-8)).astype(np.float32)

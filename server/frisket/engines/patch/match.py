@@ -1,0 +1,208 @@
+"""The nearest-neighbour field: for every target patch a source patch that looks like it.
+
+PatchMatch (Barnes, Shechtman, Finkelstein & Goldman, SIGGRAPH 2009) with jumped propagation. Propagation is of the Jacobi
+kind: a sweep reads the field that the last sweep left and writes another one, and its random numbers are hashes of seed
+and index. So the field does not depend on the order in which targets are visited, nor on how many threads visit them.
+
+Letters as in the paper and in Wexler, Shechtman & Irani (PAMI 2007):
+  I        (h, w, 4) float32, the picture; channels that are not used are zero (a constant length lets the loop run wide)
+  P        half a patch: patches are (2P + 1)^2 = 7x7 px around their centre
+  t, s     centres (y, x) of a target and of a source patch
+  D        ||patch(t) - patch(s)||^2 + prior |s - t|^2, float32; below 0 means "not known yet"
+  valid    (h, w) bool, centres of source patches
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numba import njit, uint64
+
+from frisket.engines.patch.bands import Bands
+
+P = 3
+SIDE = 2 * P + 1
+CHANNELS = 4
+RUN = SIDE * CHANNELS  # floats in one row of a patch
+JUMPS = (1, 8, 4, 2)  # px: how far propagation looks besides the four neighbours, sweep by sweep
+FAR = np.float32(1e30)
+
+
+@dataclass(slots=True)
+class Field:
+    """The field of one pyramid level, changed in place.
+
+    index: (h, w) int32, number of the target centred there or -1. ty, tx, sy, sx: (n,) int32. D: (n,) float32.
+    """
+
+    index: np.ndarray
+    ty: np.ndarray
+    tx: np.ndarray
+    sy: np.ndarray
+    sx: np.ndarray
+    D: np.ndarray
+
+    @classmethod
+    def over(cls, hole: np.ndarray) -> Field:
+        """Targets are the patches that touch `hole` (h, w) bool and lie in the picture; sources are still (0, 0)."""
+        h, w = hole.shape
+        touched = cv2.dilate(hole.astype(np.uint8), np.ones((SIDE, SIDE), np.uint8)) > 0
+        inside = np.zeros_like(touched)
+        inside[P : h - P, P : w - P] = touched[P : h - P, P : w - P]
+        ty, tx = (a.astype(np.int32) for a in np.nonzero(inside))
+        index = np.full((h, w), -1, np.int32)
+        index[ty, tx] = np.arange(len(ty), dtype=np.int32)
+        return cls(index, ty, tx, np.zeros_like(ty), np.zeros_like(tx), np.full(len(ty), -1, np.float32))
+
+    def scatter(self, valid: np.ndarray, seed: int) -> None:
+        """Every target gets a random source."""
+        vy, vx = np.nonzero(valid)
+        pick = np.random.default_rng(seed).integers(0, len(vy), len(self.ty))
+        self.sy[:], self.sx[:] = vy[pick], vx[pick]
+
+    def inherit(self, parent: Field, valid: np.ndarray, seed: int) -> None:
+        """Sources from the field of the next coarser level: its offsets doubled; a random one where that is not valid."""
+        self.scatter(valid, seed)
+        _inherit(parent.index, parent.sy, parent.sx, valid, self.ty, self.tx, self.sy, self.sx)
+
+    def refine(
+        self, I: np.ndarray, valid: np.ndarray, bands: Bands, *, seed: int, sweeps: int, radius: int, prior: float
+    ) -> None:
+        """`sweeps` rounds of PatchMatch on the picture as it is now.
+
+        I: (h, w, 4) float32, C order. radius: px, where random search starts. prior: cost of 1 px of offset, squared.
+        """
+        self.D.fill(-1)
+        flat = I.reshape(-1)
+        oy, ox, oD = np.empty_like(self.sy), np.empty_like(self.sx), np.empty_like(self.D)
+        for k in range(sweeps):
+            key, jump = np.uint64(mixed(seed, k)), JUMPS[k % len(JUMPS)]
+            args = (flat, RUN, self.index, valid, self.ty, self.tx, self.sy, self.sx, self.D, oy, ox, oD)
+            bands.run(_sweep, len(self.ty), *args, key, jump, radius, np.float32(prior))
+            self.sy, self.sx, self.D, oy, ox, oD = oy, ox, oD, self.sy, self.sx, self.D
+
+
+def mixed(seed: int, *steps: int) -> int:
+    """A 64-bit key for a seed and the numbers of the steps it is used in (splitmix64 finaliser)."""
+    z = seed & 0xFFFFFFFFFFFFFFFF
+    for step in steps:
+        z = (z + 0x9E3779B97F4A7C15 * (step + 1)) & 0xFFFFFFFFFFFFFFFF
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        z ^= z >> 31
+    return z
+
+
+def valid_sources(known: np.ndarray) -> np.ndarray:
+    """(h, w) bool: centres of patches that lie in the picture and are known with one pixel around (for differences)."""
+    h, w = known.shape
+    whole = cv2.erode(known.astype(np.uint8), np.ones((SIDE + 2, SIDE + 2), np.uint8), borderValue=1) > 0
+    valid = np.zeros_like(whole)
+    valid[P : h - P, P : w - P] = whole[P : h - P, P : w - P]
+    return valid
+
+
+@njit(inline="always")
+def _hash(z):
+    z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return z ^ (z >> uint64(31))
+
+
+@njit(fastmath=True)
+def _distance(F, a, b, stride, run, bound):
+    """Sum of squared differences of the patches whose first floats are F[a] and F[b]; may stop once it is >= `bound`.
+
+    Flat, unsigned and with a run-time length: that is what the compiler turns into wide loads without a remainder.
+    """
+    total = np.float32(0)
+    for _ in range(SIDE):
+        row = np.float32(0)
+        for k in range(run):
+            d = F[a + k] - F[b + k]
+            row += d * d
+        total += row
+        if total >= bound:
+            break
+        a += stride
+        b += stride
+    return total
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _sweep(low, high, F, run, index, valid, ty, tx, sy, sx, D, oy, ox, oD, key, jump, radius, prior):
+    h, w = index.shape
+    stride = uint64(w * CHANNELS)
+    length = uint64(run)
+    for n in range(low, high):
+        y, x = np.int64(ty[n]), np.int64(tx[n])
+        by, bx, bd = np.int64(sy[n]), np.int64(sx[n]), D[n]
+        a = uint64(((y - P) * w + x - P) * CHANNELS)
+        if bd < 0:
+            b = uint64(((by - P) * w + bx - P) * CHANNELS)
+            bd = prior * np.float32((by - y) ** 2 + (bx - x) ** 2) + _distance(F, a, b, stride, length, FAR)
+        z = _hash(key + uint64(n) * uint64(0x9E3779B97F4A7C15))
+        ly, lx = by, bx
+        r = radius
+        q = 0 if jump > 1 else 4  # 0...3: neighbours at `jump`, 4...7: at 1, then random search
+        while q < 8 or r >= 1:
+            if q < 8:
+                j = jump if q < 4 else 1
+                side = q & 3
+                dy = j if side == 0 else (-j if side == 1 else 0)
+                dx = j if side == 2 else (-j if side == 3 else 0)
+                q += 1
+                if y + dy < 0 or y + dy >= h or x + dx < 0 or x + dx >= w:
+                    continue
+                t = index[y + dy, x + dx]
+                if t < 0:
+                    continue
+                cy, cx = sy[t] - dy, sx[t] - dx
+                if cy == ly and cx == lx:
+                    continue
+                ly, lx = cy, cx
+            else:
+                z = _hash(z + uint64(0x9E3779B97F4A7C15))
+                span = uint64(2 * r + 1)
+                cy = by + np.int64(((z >> uint64(32)) * span) >> uint64(32)) - r
+                cx = bx + np.int64(((z & uint64(0xFFFFFFFF)) * span) >> uint64(32)) - r
+                r >>= 1
+            if cy < 0 or cx < 0 or cy >= h or cx >= w or not valid[cy, cx] or (cy == by and cx == bx):
+                continue
+            away = prior * np.float32((cy - y) ** 2 + (cx - x) ** 2)
+            if away >= bd:
+                continue
+            b = uint64(((cy - P) * w + cx - P) * CHANNELS)
+            d = away + _distance(F, a, b, stride, length, bd - away)
+            if d < bd:
+                by, bx, bd = cy, cx, d
+        oy[n], ox[n], oD[n] = by, bx, bd
+
+
+@njit(cache=True)
+def _inherit(pindex, psy, psx, valid, ty, tx, sy, sx):
+    h, w = valid.shape
+    ph, pw = pindex.shape
+    for n in range(ty.shape[0]):
+        y, x = ty[n], tx[n]
+        py, px = min(y >> 1, ph - 1), min(x >> 1, pw - 1)
+        found = False
+        for k in range(25):  # the parent first, then its ring of 8, then of 16
+            dy, dx = _SPIRAL[k, 0], _SPIRAL[k, 1]
+            qy, qx = py + dy, px + dx
+            if qy < 0 or qx < 0 or qy >= ph or qx >= pw or pindex[qy, qx] < 0:
+                continue
+            t = pindex[qy, qx]
+            cy, cx = y + 2 * (psy[t] - qy), x + 2 * (psx[t] - qx)
+            if 0 <= cy < h and 0 <= cx < w and valid[cy, cx]:
+                sy[n], sx[n] = cy, cx
+                found = True
+            if found:
+                break
+
+
+_SPIRAL = np.array(
+    sorted(((dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)), key=lambda o: max(abs(o[0]), abs(o[1]))), np.int32
+)

@@ -1,0 +1,175 @@
+"""Candidate shifts for a hole: how far apart do this picture's patches repeat?
+
+Statistics of patch offsets (He & Sun, ECCV 2012): the vectors from patches to their nearest look-alikes pile up at a few
+values, the picture's rhythm. Here the look-alikes are found exactly, among samples, in a space of low frequencies.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numba import njit
+
+from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.match import FAR, SIDE
+
+QUERIES, KEYS = 4000, 9000  # patches sampled near the hole, and anywhere
+NEAREST_SHARE = 1 / 15  # of the longer side: look-alikes nearer than this only say that pictures are smooth
+LENGTH_PRICE = 0.3  # of an offset as long as the diagonal, against serving all pixels
+TILE = 512  # keys compared at a time; their distances stay in the first cache
+
+
+def candidates(
+    I: np.ndarray, known: np.ndarray, valid: np.ndarray, count: int, seed: int, bands: Bands
+) -> np.ndarray:
+    """(K, 2) int32 offsets (dy, dx): up to `count` dominant ones, 4 along the axes, 10 for pixels that none can serve.
+
+    I: (h, w, 4) float32 without gaps (smooth where unknown). known, valid: (h, w) bool. seed: picks the samples.
+    May be empty when nothing fits.
+    """
+    hole = ~known
+    offsets = _dominant(I, valid, _around(hole) & valid, count, seed, bands)
+    sound = soundly(known)
+    y, x = np.nonzero(hole)
+    unserved = ~serves(offsets, sound, y, x).any(1)
+    sources = sound & valid if (sound & valid).any() else sound
+    new = [*_along_axes(sources, y, x), *_covering(sources, y[unserved], x[unserved])]
+    fresh = [o for o in sorted(set(new)) if not len(offsets) or (np.abs(offsets - o).max(1) > 1).all()]
+    offsets = np.concatenate([offsets, np.array(fresh, np.int32).reshape(-1, 2)])
+    return offsets[serves(offsets, sound, y, x).any(0)]
+
+
+def soundly(known: np.ndarray) -> np.ndarray:
+    """(h, w) bool: known pixels whose eight neighbours are known too (what lies beyond the border does not count)."""
+    return cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+
+
+def serves(offsets: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """(m, K) bool: whether the pixel (y, x)[m] shifted by offsets[K] lands on one of `sources` (h, w) bool."""
+    h, w = sources.shape
+    yy, xx = y[:, None] + offsets[None, :, 0], x[:, None] + offsets[None, :, 1]
+    inside = (yy >= 0) & (yy < h) & (xx >= 0) & (xx < w)
+    return inside & sources[yy.clip(0, h - 1), xx.clip(0, w - 1)]
+
+
+def descriptors(I: np.ndarray) -> list[np.ndarray]:
+    """24 pictures (h, w) float32: the lowest DCT coefficients of the 7x7 patch around each pixel.
+
+    15 of luminance, 3 of each of two colour differences and of alpha. An orthonormal basis: distances between
+    descriptors never exceed those between patches.
+    """
+    k = np.arange(SIDE)
+    basis = np.cos(math.pi * (k[None] + 0.5) * k[:, None] / SIDE) * np.where(k[:, None], 2 / SIDE, 1 / SIDE) ** 0.5
+    r, g, b, a = cv2.split(I)
+    planes = [((r + g + b) / 3**0.5, 4), ((r - b) / 2**0.5, 1), ((r - 2 * g + b) / 6**0.5, 1), (a, 1)]
+    return [
+        cv2.sepFilter2D(plane, cv2.CV_32F, basis[i], basis[j], borderType=cv2.BORDER_REFLECT)
+        for plane, highest in planes
+        for i in range(highest + 1)
+        for j in range(highest + 1 - i)
+    ]
+
+
+def _around(hole: np.ndarray) -> np.ndarray:
+    """(h, w) bool: the hole's box, grown by half of its longer side."""
+    y, x = np.nonzero(hole)
+    grow = max(np.ptp(y), np.ptp(x)) // 2
+    near = np.zeros_like(hole)
+    near[max(0, y.min() - grow) : y.max() + grow + 1, max(0, x.min() - grow) : x.max() + grow + 1] = True
+    return near
+
+
+def _dominant(
+    I: np.ndarray, valid: np.ndarray, near: np.ndarray, count: int, seed: int, bands: Bands
+) -> np.ndarray:
+    h, w = valid.shape
+    rng = np.random.default_rng(seed)
+    if np.count_nonzero(near) < 50:
+        near = valid
+    qy, qx = _sampled(near, QUERIES, rng)
+    ky, kx = _sampled(valid, KEYS, rng)
+    maps = descriptors(I)
+    Q = np.stack([m[qy, qx] for m in maps], 1)
+    keys = np.stack([m[ky, kx] for m in maps])
+    match = np.full(len(qy), -1, np.int32)
+    nearest = np.float32((max(h, w) * NEAREST_SHARE) ** 2)
+    bands.run(_alike, len(qy), Q, keys, qy, qx, ky, kx, nearest, match, band=250)
+    found = match >= 0
+    dy, dx = (ky[match] - qy)[found], (kx[match] - qx)[found]
+    H, W = 2 * h + 1, 2 * w + 1
+    histogram = np.bincount((dy + h) * W + dx + w, minlength=H * W).reshape(H, W).astype(np.float32)
+    histogram += histogram[::-1, ::-1] * np.float32(0.5)  # what repeats one way repeats the other way
+    histogram = cv2.GaussianBlur(histogram, (9, 9), 1.4)
+    py, px = np.nonzero((histogram == cv2.dilate(histogram, np.ones((5, 5), np.uint8))) & (histogram > 0))
+    best = np.argsort(-histogram[py, px], kind="stable")[:count]
+    return np.stack([py[best] - h, px[best] - w], 1).astype(np.int32)
+
+
+def _sampled(where: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of at most `count` true pixels, int32."""
+    y, x = np.nonzero(where)
+    if len(y) > count:
+        pick = rng.permutation(len(y))[:count]
+        y, x = y[pick], x[pick]
+    return y.astype(np.int32), x.astype(np.int32)
+
+
+def _along_axes(sources: np.ndarray, y: np.ndarray, x: np.ndarray) -> list[tuple[int, int]]:
+    """Two horizontal and two vertical offsets, each the one that serves most of what the former left."""
+    dy, dx = _steps(sources.shape)
+    some = slice(None, None, max(1, len(y) // 500))
+    across, down = np.stack([0 * dx, dx], 1), np.stack([dy, 0 * dy], 1)
+    return [o for line in (across, down) for o in _greedy(line, sources, y[some], x[some], 2)]
+
+
+def _covering(sources: np.ndarray, y: np.ndarray, x: np.ndarray) -> list[tuple[int, int]]:
+    """Up to 10 offsets from a coarse grid for the pixels (y, x)."""
+    dy, dx = _steps(sources.shape)
+    grid = np.stack(np.meshgrid(dy, dx, indexing="ij"), -1).reshape(-1, 2)
+    some = slice(None, None, max(1, len(y) // 400))
+    return _greedy(grid, sources, y[some], x[some], 10)
+
+
+def _steps(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    h, w = shape
+    step = max(1, min(h, w) // 24)
+    return np.arange(-(h // step), h // step + 1) * step, np.arange(-(w // step), w // step + 1) * step
+
+
+def _greedy(grid: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarray, most: int) -> list[tuple[int, int]]:
+    covers = serves(grid, sources, y, x)
+    price = LENGTH_PRICE * np.hypot(grid[:, 0], grid[:, 1]) / math.hypot(*sources.shape)
+    chosen: list[tuple[int, int]] = []
+    while len(chosen) < most and len(covers):
+        best = int((covers.mean(0) - price).argmax())
+        if not covers[:, best].any():
+            break
+        chosen.append((int(grid[best, 0]), int(grid[best, 1])))
+        covers = covers[~covers[:, best]]
+    return chosen
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _alike(low, high, Q, keys, qy, qx, ky, kx, nearest, match):
+    """match[i] = the key most like query i among those at least sqrt(nearest) px away, -1 if there is none."""
+    dims, n = keys.shape
+    d = np.empty(TILE, np.float32)
+    for i in range(low, high):
+        least = FAR
+        for start in range(0, n, TILE):
+            m = min(TILE, n - start)
+            d[:m] = 0
+            for c in range(dims):
+                q = Q[i, c]
+                row = keys[c, start : start + m]
+                for j in range(m):
+                    t = row[j] - q
+                    d[j] += t * t
+            for j in range(m):
+                if d[j] < least:
+                    dy, dx = ky[start + j] - qy[i], kx[start + j] - qx[i]
+                    if dy * dy + dx * dx >= nearest:
+                        least = d[j]
+                        match[i] = start + j

@@ -1,0 +1,60 @@
+"""The picture at halving sizes, where coarse colours come from known pixels alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from frisket.engines.patch.match import valid_sources
+
+DEEP_ENOUGH = 3.0  # px: the coarsest level is the one where no hole pixel is farther than this from a known one
+MIN_SIDE = 45  # px: no level is smaller than about six patches
+MIN_SOURCES = 40  # a level with fewer source patches is not used
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """I: (h, w, 4) float32, anything where unknown. known, valid: (h, w) bool; valid = centres of source patches."""
+
+    I: np.ndarray
+    known: np.ndarray
+    valid: np.ndarray
+
+    @property
+    def hole_pixels(self) -> int:
+        return int(self.known.size - np.count_nonzero(self.known))
+
+    @property
+    def depth(self) -> np.ndarray:
+        """(h, w) float32 px: distance to the nearest known pixel. The picture's border does not count as known."""
+        hole = np.pad((~self.known).astype(np.uint8), 1, mode="edge")
+        return cv2.distanceTransform(hole, cv2.DIST_L2, 3)[1:-1, 1:-1]
+
+
+def built(I: np.ndarray, known: np.ndarray) -> list[Level]:
+    """Levels from fine to coarse; at least the full size. I: (h, w, 4) float32, known: (h, w) bool, some of it true."""
+    levels = [Level(I, known, valid_sources(known))]
+    while True:
+        last = levels[-1]
+        if last.depth.max() <= DEEP_ENOUGH or min(last.known.shape) < MIN_SIDE:
+            return levels
+        I, known = halved(last.I, last.known)
+        level = Level(I, known, valid_sources(known))
+        if np.count_nonzero(level.valid) < MIN_SOURCES:
+            return levels
+        levels.append(level)
+
+
+def halved(I: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half the size, rounded up. A pixel is known when half of its area is; its colour is the mean of the known part."""
+    h, w = known.shape
+    size = ((w + 1) // 2, (h + 1) // 2)
+    share = known.astype(np.float32)
+    if h % 2 or w % 2:
+        I = cv2.copyMakeBorder(I, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)
+        share = cv2.copyMakeBorder(share, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)
+    total = cv2.resize(I * share[..., None], size, interpolation=cv2.INTER_AREA)
+    share = cv2.resize(share, size, interpolation=cv2.INTER_AREA)
+    return total / np.maximum(share, np.float32(1e-6))[..., None], share > 0.49

@@ -1,0 +1,105 @@
+"""A layout for the hole: every pixel takes one of a few shifts, so that whole structures are continued.
+
+Shift maps (Pritch, Kav-Venaki & Peleg, ICCV 2009) over dominant offsets (He & Sun, ECCV 2012), solved by TRW-S. Letters:
+
+  s_k      offset of label k; pixel x labelled k shows the picture at x + s_k
+  G        (h, w, 6) float32: the four channels and the luminance's two derivatives
+  A[x]     |G(x + s_a) - G(x + s_b)| for all a, b: what a seam between labels a and b costs at x
+  U[x, k]  twice the colour step to each known neighbour, plus the price of the shift itself
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.offsets import candidates, serves, soundly
+from frisket.engines.patch.pyramid import Level
+from frisket.engines.patch.smooth import pushpull
+from frisket.engines.patch.trws import Grid, labelled
+
+MOST_PIXELS = 14_000  # of a hole on the level where the layout is made; A takes K^2 floats for each, about 100 MB in all
+DOMINANT = 32
+SWEEPS = 10
+UNREACHABLE = 20_000.0  # for a label whose source is unknown: above any sum of seams around a pixel
+LENGTH_PRICE = 30.0  # of an offset as long as the diagonal: far copies are seldom the right thing
+ACROSS_PRICE = 40.0  # of an offset as high as the picture: floors, horizons and house fronts run sideways
+NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What an offset costs beyond its length: `down` for |dy| / h, `across` for |dx| / w (units: grey levels of 255)."""
+
+    down: float = ACROSS_PRICE
+    across: float = 0.0
+
+
+def layout(level: Level, prices: Prices, seed: int, bands: Bands) -> np.ndarray | None:
+    """(m, 2) int32: the offset (dy, dx) of each hole pixel in raster order; None when no shift reaches anything known."""
+    I = pushpull(level.I, level.known)
+    s = candidates(I, level.known, level.valid, DOMINANT, seed, bands)
+    if not len(s):
+        return None
+    hole = ~level.known
+    hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
+    U = _unary(I, level.known, s, hy, hx, prices)
+    A = np.empty((len(hy), len(s), len(s)), np.float32)
+    bands.run(_seams, len(hy), _features(I), hy, hx, s, A, band=1024)
+    label, _ = labelled(U, A, Grid.of(hole), SWEEPS, bands)
+    return s[label]
+
+
+def _unary(
+    I: np.ndarray, known: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.ndarray, prices: Prices
+) -> np.ndarray:
+    """U: (m, K) float32."""
+    h, w = known.shape
+    U = np.where(serves(s, soundly(known), hy, hx), np.float32(0), np.float32(UNREACHABLE))
+    U += (
+        LENGTH_PRICE * np.hypot(s[:, 0], s[:, 1]) / math.hypot(h, w)
+        + prices.down * np.abs(s[:, 0]) / h
+        + prices.across * np.abs(s[:, 1]) / w
+    ).astype(np.float32)
+    for dy, dx in NEIGHBOURS:
+        y, x = hy + dy, hx + dx
+        inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+        rim = np.nonzero(inside)[0]
+        rim = rim[known[y[rim], x[rim]]]
+        y, x = y[rim], x[rim]
+        yy, xx = (y[:, None] + s[None, :, 0]).clip(0, h - 1), (x[:, None] + s[None, :, 1]).clip(0, w - 1)
+        U[rim] += 2 * np.sqrt(((I[y, x][:, None] - I[yy, xx]) ** 2).sum(-1))
+    return U
+
+
+def _features(I: np.ndarray) -> np.ndarray:
+    """G: (h, w, 6) float32."""
+    luminance = I[..., :3].mean(-1)
+    slopes = [np.gradient(luminance, axis=a) if luminance.shape[a] > 1 else 0 * luminance for a in (1, 0)]
+    return np.concatenate([I, np.stack(slopes, -1)], -1).astype(np.float32)
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _seams(low, high, G, hy, hx, s, A):
+    h, w, C = G.shape
+    K = s.shape[0]
+    g = np.empty((C, K), np.float32)
+    row = np.empty(K, np.float32)
+    for m in range(low, high):
+        for k in range(K):
+            y, x = min(max(hy[m] + s[k, 0], 0), h - 1), min(max(hx[m] + s[k, 1], 0), w - 1)
+            for c in range(C):
+                g[c, k] = G[y, x, c]
+        for a in range(K):
+            row[:] = 0
+            for c in range(C):
+                v = g[c, a]
+                for b in range(K):
+                    d = g[c, b] - v
+                    row[b] += d * d
+            for b in range(K):
+                A[m, a, b] = math.sqrt(row[b])

@@ -1,0 +1,114 @@
+"""A request is one value: it checks itself, and comes back from JSON equal."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from frisket.edits.requests import (
+    EditRequest,
+    InpaintParams,
+    MaskDials,
+    OutpaintParams,
+    RestoreFacesParams,
+    VariationParams,
+    from_json,
+    to_json,
+)
+from frisket.errors import ParameterOutOfRange, RegionInvalid, RequestInvalid
+from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
+from frisket.raster.geometry import Box, Size
+from hypothesis import given
+from hypothesis import strategies as st
+
+dial = st.none() | st.integers(0, 1024)
+dials = st.builds(MaskDials, dial, dial, dial, st.none() | st.integers(0, 4096))
+unit = st.floats(0, 1)
+params = st.one_of(
+    st.builds(InpaintParams, st.text(max_size=30), st.text(max_size=9), unit, dials),
+    st.builds(OutpaintParams, *[st.integers(0, 99)] * 4, st.text(max_size=9), st.text(max_size=9), dials),
+    st.builds(VariationParams, unit, st.text(max_size=9), st.text(max_size=9), st.booleans(), dials),
+    st.builds(RestoreFacesParams, unit, st.just((Box(1, 2, 3, 4),)), st.sampled_from((1, 2, 4))),
+)
+requests = st.builds(
+    EditRequest,
+    canvas=st.just(Size(640, 480)),
+    region=st.sampled_from((Box(0, 0, 640, 480), Box(7, 9, 100, 50), Box(0, 0, 0, 0))),
+    params=params,
+    format=st.builds(PixelFormat, st.sampled_from(Samples), st.sampled_from(Layout), st.sampled_from(Transfer)),
+    engine=st.sampled_from(("", "patch")),
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(1, 16),
+    engine_params=st.dictionaries(st.text(max_size=5), st.integers() | st.booleans() | st.text(max_size=5), max_size=3),
+)
+
+
+@given(requests)
+def test_json_gives_it_back(request: EditRequest) -> None:
+    text = to_json(request)
+    assert from_json(text) == request
+    assert text.isascii()
+    assert "\n" not in text
+
+
+def test_json_is_pinned() -> None:
+    request = EditRequest(Size(4, 3), Box(0, 0, 4, 3), InpaintParams(prompt="é", dials=MaskDials(grow=2)), seed=5)
+    assert to_json(request) == (
+        '{"canvas":{"height":3,"width":4},"count":1,"engine":"","engine_params":{},'
+        '"format":["u8","rgb","perceptual"],"model":"","params":{"dials":{"blend":null,"context":null,"feather":null,'
+        '"grow":2},"negative_prompt":"","prompt":"\\u00e9","strength":1.0},'
+        '"region":{"height":3,"width":4,"x":0,"y":0},"seed":5,"task":"inpaint"}'
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"task":"inpaint"}', "nonsense", '{"task": 3}'])
+def test_what_is_no_request_is_refused(text: str) -> None:
+    with pytest.raises(RequestInvalid):
+        from_json(text)
+
+
+def test_unknown_task_in_json_is_refused() -> None:
+    fields = json.loads(to_json(EditRequest(Size(4, 3), Box(0, 0, 4, 3), InpaintParams())))
+    with pytest.raises(RequestInvalid):
+        from_json(json.dumps(fields | {"task": "juggle"}))
+
+
+def test_seeds_count_up_and_wrap() -> None:
+    request = EditRequest(Size(4, 3), Box(0, 0, 4, 3), InpaintParams(), seed=2**32 - 2, count=4)
+    assert request.seeds == (2**32 - 2, 2**32 - 1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"seed": -1}, ParameterOutOfRange),
+        ({"seed": 2**32}, ParameterOutOfRange),
+        ({"count": 0}, ParameterOutOfRange),
+        ({"count": 17}, ParameterOutOfRange),
+        ({"canvas": Size(0, 3)}, RegionInvalid),
+        ({"region": Box(1, 0, 4, 3)}, RegionInvalid),
+        ({"region": Box(-1, 0, 4, 3)}, RegionInvalid),
+    ],
+)
+def test_checks_itself(changes: dict, error: type[Exception]) -> None:
+    fields = {"canvas": Size(4, 3), "region": Box(0, 0, 4, 3), "params": InpaintParams()} | changes
+    with pytest.raises(error):
+        EditRequest(**fields)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: InpaintParams(strength=1.5),
+        lambda: InpaintParams(strength=float("nan")),
+        lambda: InpaintParams(prompt="x" * 20_001),
+        lambda: MaskDials(grow=-1),
+        lambda: MaskDials(feather=1025),
+        lambda: MaskDials(context=4097),
+        lambda: VariationParams(strength=-0.1),
+        lambda: RestoreFacesParams(upscale=3),
+    ],
+)
+def test_parameters_check_themselves(make) -> None:
+    with pytest.raises(ParameterOutOfRange):
+        make()
