@@ -23,7 +23,7 @@ def test_regenerating_changes_nothing(tmp_path: Path) -> None:
     assert fresh == kept
 
 
-FIELD = re.compile(r"^\s+(?!rpc|option |package|[A-Z_]+ = )[\w.<>, ]+ \w+ = \d+;(?P<comment>\s*//)?")
+FIELD = re.compile(r"^\s+(?!\s|rpc|option |package|[A-Z_0-9]+ = )[\w.<>, ]+ \w+ = \d+;(?P<comment>\s*//)?")
 
 
 def test_every_field_is_explained() -> None:
