@@ -39,7 +39,7 @@ requests = st.builds(
     engine=st.sampled_from(("", "patch")),
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 16),
-    engine_params=st.dictionaries(st.text(max_size=5), st.integers() | st.booleans() | st.text(max_size=5), max_size=3),
+    engine_params=st.dictionaries(st.text(max_size=5), st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=5), max_size=3),
 )
 
 
@@ -85,6 +85,7 @@ def test_seeds_count_up_and_wrap() -> None:
         ({"seed": 2**32}, ParameterOutOfRange),
         ({"count": 0}, ParameterOutOfRange),
         ({"count": 17}, ParameterOutOfRange),
+        ({"engine_params": {"steps": 2**63}}, ParameterOutOfRange),
         ({"canvas": Size(0, 3)}, RegionInvalid),
         ({"region": Box(1, 0, 4, 3)}, RegionInvalid),
         ({"region": Box(-1, 0, 4, 3)}, RegionInvalid),

@@ -18,7 +18,7 @@ class Teller(Protocol):
         ...
 
     def preview(self, jpeg: bytes, box: tuple[int, int, int, int]) -> None:
-        """jpeg: what is there so far, at most 512 px a side. box: x, y, width, height in canvas space: what it shows."""
+        """jpeg: what is there so far, at most 512 px a side. box: x, y, width, height of it on the canvas."""
         ...
 
     def check(self) -> None:

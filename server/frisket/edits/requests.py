@@ -137,6 +137,9 @@ class EditRequest:
     def __post_init__(self) -> None:
         _within("seed", self.seed, 0, SEED_END - 1)
         _within("count", self.count, 1, MAX_COUNT)
+        for name, value in self.engine_params.items():
+            if isinstance(value, int):
+                _within(name, value, -(1 << 63), (1 << 63) - 1)
         if self.canvas.area < 1 or not (self.region.empty or Box.of(self.canvas).holds(self.region)):
             raise RegionInvalid(region=self.region, width=self.canvas.width, height=self.canvas.height)
 
