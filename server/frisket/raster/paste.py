@@ -48,7 +48,7 @@ def paste(canvas_crop: np.ndarray, fill: Float32, alpha: Mask, fmt: PixelFormat)
     out[full] = from_work(fill[full], fmt)
     share = alpha[partial][:, None].astype(np.float32)
     below = to_work(canvas_crop[partial][None], fmt)[0]
-    mixed = share * premultiply(fill[partial], fmt.layout) + (1 - share) * premultiply(below, fmt.layout)
+    mixed = share * premultiply(fill[partial], fmt.layout) + (np.float32(1) - share) * premultiply(below, fmt.layout)
     seen = mixed[:, -1] > 0 if fmt.layout.has_alpha else np.ones(len(mixed), bool)
     partial[partial] = seen
     out[partial] = from_work(unpremultiply(mixed[seen], fmt.layout), fmt)
@@ -96,10 +96,10 @@ def membrane(fill: Float32, crop: Float32, hole: Mask, limit: float = MEMBRANE_L
     ring = (cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~inside
     if not ring.any():
         return fill
-    difference = np.where(ring[..., None], crop[box.slices] - fill[box.slices], np.float32(0))
+    difference: Float32 = np.where(ring[..., None], crop[box.slices] - fill[box.slices], np.float32(0))
     out = fill.copy()
     here = out[box.slices]
-    here[inside] += _harmonic(np.clip(difference, -limit, limit), ring, inside, SWEEPS)[inside]
+    here[inside] += _harmonic(np.clip(difference, np.float32(-limit), np.float32(limit)), ring, inside, SWEEPS)[inside]
     return out
 
 
@@ -122,7 +122,8 @@ def _harmonic(values: Float32, known: NDArray[np.bool_], free: NDArray[np.bool_]
     rows, columns = (height + 1) // 2, (width + 1) // 2
     weight = known.astype(np.float32)
     counts = _quartered(weight[..., None], rows, columns)
-    means = _quartered(values * weight[..., None], rows, columns) / np.maximum(counts, 1)
+    means = _quartered(values * weight[..., None], rows, columns)
+    means /= np.maximum(counts, 1)
     half_known = counts[..., 0] > 0
     half_free = (_quartered(free.astype(np.float32)[..., None], rows, columns)[..., 0] > 0) & ~half_known
     if half_free.any() and (rows, columns) != (height, width):
@@ -147,7 +148,7 @@ def _quartered(array: Float32, rows: int, columns: int) -> Float32:
     """Sums of 2 x 2 pixels; a missing last row or column counts as 0."""
     height, width, channels = array.shape
     even = np.pad(array, ((0, 2 * rows - height), (0, 2 * columns - width), (0, 0)))
-    return even.reshape(rows, 2, columns, 2, channels).sum(axis=(1, 3))
+    return even.reshape(rows, 2, columns, 2, channels).sum(axis=(1, 3), dtype=np.float32)
 
 
 def _doubled(array: Float32, height: int, width: int) -> Float32:
