@@ -7,7 +7,7 @@ FrisketError
 ├── unauthenticated  TokenMissing TokenWrong
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown PluginPartsMissing
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
-│                    PluginFolderNotWritable
+│                    PluginFolderNotWritable JobsUnreadable
 ├── too-large        ImageTooLarge UploadTooLarge
 ├── busy             QueueFull TooManyJobs DiskFull
 ├── out-of-memory    OutOfMemory
@@ -339,6 +339,14 @@ class PluginFolderNotWritable(FrisketError):
     title = "The plug-in cannot be written"
     cause_template = "{folder}: {reason}."
     remedy_template = "Check the folder's permissions and the free space, or choose another folder with --into."
+
+
+class JobsUnreadable(FrisketError):
+    slug = "jobs-unreadable"
+    kind = Kind.CONFLICT
+    title = "The kept jobs cannot be read"
+    cause_template = "{path}: {reason}."
+    remedy_template = "Update Frisket if a newer one wrote it; else move the file away, a fresh one is made."
 
 
 # --- too-large -------------------------------------------------------------------------------------------------------
