@@ -1,0 +1,105 @@
+"""Who is next: clients take turns, each in its own order. Bounded in bytes and in jobs for one client."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from frisket.errors import QueueFull, TooManyJobs
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job in the queue. bytes: what it holds on disk."""
+
+    job: str
+    client: str
+    bytes: int
+
+
+class FairQueue:
+    """Round robin over clients: one who sends a hundred jobs delays another's first by one job, not by a hundred.
+
+    max_bytes: of all jobs that wait. max_jobs: that wait for one client. Not thread-safe.
+    """
+
+    def __init__(self, max_bytes: int, max_jobs: int) -> None:
+        self._max_bytes, self._max_jobs = max_bytes, max_jobs
+        self._turns: OrderedDict[str, deque[Waiting]] = OrderedDict()  # in the order of their turns, none empty
+        self._by_job: dict[str, Waiting] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._by_job)
+
+    def __contains__(self, job: str) -> bool:
+        return job in self._by_job
+
+    def check(self, client: str, bytes: int) -> None:
+        """Whether one more would be taken. Raises QueueFull, TooManyJobs."""
+        waiting = len(self._turns.get(client, ()))
+        if waiting >= self._max_jobs:
+            raise TooManyJobs(waiting=waiting, limit=self._max_jobs)
+        if self._by_job and self._bytes + bytes > self._max_bytes:
+            raise QueueFull(waiting=self._bytes, limit=self._max_bytes)
+
+    def put(self, waiting: Waiting) -> None:
+        """Append, whatever the limits say: those are asked with `check`, before the job is on record."""
+        self._enter(waiting)
+        self._turns.setdefault(waiting.client, deque()).append(waiting)
+
+    def put_front(self, waiting: Waiting) -> None:
+        """Make it the next one of all: it had its turn and lost it through no fault of its own."""
+        self._enter(waiting)
+        self._turns.setdefault(waiting.client, deque()).appendleft(waiting)
+        self._turns.move_to_end(waiting.client, last=False)
+
+    def pop(self) -> Waiting | None:
+        """The next one; its client then goes to the end of the line. None when nothing waits."""
+        if not self._turns:
+            return None
+        client, line = next(iter(self._turns.items()))
+        waiting = line.popleft()
+        self._turns.move_to_end(client)
+        self._leave(waiting)
+        return waiting
+
+    def remove(self, job: str) -> bool:
+        """Take one out of the line. False when it does not wait."""
+        waiting = self._by_job.get(job)
+        if waiting is None:
+            return False
+        self._turns[waiting.client].remove(waiting)
+        self._leave(waiting)
+        return True
+
+    def position(self, job: str) -> int:
+        """1 = next, 0 = does not wait."""
+        waiting = self._by_job.get(job)
+        if waiting is None:
+            return 0
+        return self._place(waiting.client, self._turns[waiting.client].index(waiting))
+
+    def position_of_next(self, client: str) -> int:
+        """What the position of this client's next job would be."""
+        return self._place(client, len(self._turns.get(client, ())))
+
+    def _place(self, client: str, ahead: int) -> int:
+        """Place of a job with `ahead` of its client's before it; others get as many turns by then, or one more."""
+        place, before = ahead + 1, True
+        for other, line in self._turns.items():
+            if other == client:
+                before = False
+            else:
+                place += min(len(line), ahead + before)
+        return place
+
+    def _enter(self, waiting: Waiting) -> None:
+        self._by_job[waiting.job] = waiting
+        self._bytes += waiting.bytes
+
+    def _leave(self, waiting: Waiting) -> None:
+        del self._by_job[waiting.job]
+        self._bytes -= waiting.bytes
+        if not self._turns[waiting.client]:
+            del self._turns[waiting.client]
