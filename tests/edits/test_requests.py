@@ -30,6 +30,7 @@ params = st.one_of(
     st.builds(VariationParams, unit, st.text(max_size=9), st.text(max_size=9), st.booleans(), dials),
     st.builds(RestoreFacesParams, unit, st.just((Box(1, 2, 3, 4),)), st.sampled_from((1, 2, 4))),
 )
+values = st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=5)
 requests = st.builds(
     EditRequest,
     canvas=st.just(Size(640, 480)),
@@ -39,7 +40,7 @@ requests = st.builds(
     engine=st.sampled_from(("", "patch")),
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 16),
-    engine_params=st.dictionaries(st.text(max_size=5), st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=5), max_size=3),
+    engine_params=st.dictionaries(st.text(max_size=5), values, max_size=3),
 )
 
 

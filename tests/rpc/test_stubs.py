@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_every_field_is_explained() -> None:
     for proto in sorted((ROOT / "protos" / "frisket" / "v1").glob("*.proto")):
         lines = proto.read_text().splitlines()
         assert lines[0].startswith("//"), f"{proto.name} does not say what it is"
-        for above, line in zip(lines, lines[1:], strict=False):
+        for above, line in itertools.pairwise(lines):
             found = FIELD.match(line)
             if found and not found["comment"] and not above.strip().startswith("//"):
                 bare.append(f"{proto.name}: {line.strip()}")

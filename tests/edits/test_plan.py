@@ -1,0 +1,105 @@
+"""Where an edit happens: context, several parts, working sizes. Boxes only."""
+
+from __future__ import annotations
+
+import pytest
+from fakes.engines import SOFT, TOY
+from frisket.edits.plan import MAX_PIECES, less_context, parts_of, plan_inpaint, resolve_dials
+from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
+from frisket.edits.results import DegradationKind
+from frisket.errors import MaskEmpty
+from frisket.raster.geometry import Box, Size
+from hypothesis import given
+from hypothesis import strategies as st
+
+CANVAS = Size(1000, 800)
+WHOLE = Box.of(CANVAS)
+SPEC = TOY.spec  # context: half the longer side, at least 4 px
+boxes = st.builds(Box, st.integers(-50, 990), st.integers(-50, 790), st.integers(1, 300), st.integers(1, 300))
+
+
+def request(**params) -> EditRequest:
+    return EditRequest(CANVAS, Box(0, 0, 0, 0), InpaintParams(**params))
+
+
+def test_one_selection_gets_its_context() -> None:
+    plan = plan_inpaint(request(), [Box(400, 300, 100, 40)], SPEC)
+    assert plan.region == Box(350, 250, 200, 140)
+    assert [p.crop for p in plan.pieces] == [plan.region]
+    assert plan.pieces[0].working == Size(200, 140)
+    assert plan.degraded == ()
+    assert plan.engine == "toy"
+
+
+def test_context_stops_at_the_canvas() -> None:
+    assert plan_inpaint(request(), [Box(0, 0, 100, 40)], SPEC).region == Box(0, 0, 150, 90)
+
+
+def test_the_users_dials_win() -> None:
+    dials = MaskDials(grow=3, feather=5, context=10)
+    assert plan_inpaint(request(dials=dials), [Box(400, 300, 100, 40)], SPEC).region == Box(382, 282, 136, 76)
+
+
+def test_automatic_dials_follow_the_engines_law() -> None:
+    box = Box(400, 300, 200, 200)
+    exact = resolve_dials(MaskDials(), SPEC, box, 1.0)
+    soft = resolve_dials(MaskDials(), SOFT.spec, box, 1.0)
+    assert (exact.grow, exact.feather, exact.blend, exact.context) == (0, 0, 0, 100)
+    assert soft.grow + soft.feather > 0
+    assert resolve_dials(MaskDials(grow=1), SOFT.spec, box, 1.0).grow == 1
+
+
+def test_far_parts_are_worked_on_apart_and_near_ones_together() -> None:
+    far = plan_inpaint(request(), [Box(0, 0, 20, 20), Box(900, 700, 20, 20)], SPEC)
+    near = plan_inpaint(request(), [Box(100, 100, 20, 20), Box(125, 100, 20, 20)], SPEC)
+    assert len(far.pieces) == 2
+    assert sum(p.crop.area for p in far.pieces) < 0.01 * far.region.area
+    assert len(near.pieces) == 1
+
+
+@given(st.lists(boxes, min_size=1, max_size=12))
+def test_no_crop_holds_anothers_selection(selection: list[Box]) -> None:
+    inside = [b for b in (box.clipped(WHOLE) for box in selection) if not b.empty]
+    if not inside:
+        return
+    parts = parts_of(inside, InpaintParams(), SPEC, WHOLE)
+    for part in parts:
+        assert WHOLE.holds(part.crop)
+        assert part.crop.holds(part.selection)
+        assert not any(part.crop.meets(other.selection) for other in parts if other is not part)
+    for box in inside:
+        assert sum(part.selection.holds(box) for part in parts) == 1
+
+
+@given(st.lists(boxes, min_size=1, max_size=200))
+def test_specks_without_number_stay_a_bounded_number_of_pieces(selection: list[Box]) -> None:
+    if any(not box.clipped(WHOLE).empty for box in selection):
+        plan = plan_inpaint(request(), selection, SPEC)
+        assert 1 <= len(plan.pieces) <= MAX_PIECES
+        for piece in plan.pieces:
+            assert plan.region.holds(piece.crop)
+
+
+@pytest.mark.parametrize("selection", [[], [Box(2000, 0, 10, 10)], [Box(5, 5, 0, 3)]])
+def test_nothing_selected_is_an_error(selection: list[Box]) -> None:
+    with pytest.raises(MaskEmpty):
+        plan_inpaint(request(), selection, SPEC)
+
+
+def test_a_smaller_working_size_is_told() -> None:
+    plan = plan_inpaint(request(), [Box(100, 100, 500, 300)], SOFT.spec)
+    (told,) = plan.degraded
+    assert told.kind is DegradationKind.SMALLER_SIZE
+    assert str(plan.pieces[0].working) in told.detail
+    assert plan.pieces[0].working.area <= SOFT.spec.size.max_pixels
+
+
+def test_a_smaller_region_than_planned_is_told() -> None:
+    region = Box(390, 290, 120, 60)
+    parts = parts_of([Box(400, 300, 100, 40)], InpaintParams(), SPEC, region)
+    (told,) = less_context(parts, InpaintParams(), SPEC, WHOLE)
+    assert told.kind is DegradationKind.LESS_CONTEXT
+    assert "200 x 140" in told.detail
+    assert "120 x 60" in told.detail
+    at_edge = parts_of([Box(0, 0, 50, 50)], InpaintParams(), SPEC, WHOLE)
+    assert less_context(at_edge, InpaintParams(), SPEC, WHOLE) == []
