@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fakes.engines import BrokenEngine, SoftEngine, ToyEngine
 from fakes.tellers import Listener
 from frisket.edits import inpaint

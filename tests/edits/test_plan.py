@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fakes.engines import SOFT, TOY
 from frisket.edits.plan import MAX_PIECES, less_context, parts_of, plan_inpaint, resolve_dials
 from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
 from frisket.edits.results import DegradationKind
 from frisket.errors import MaskEmpty
 from frisket.raster.geometry import Box, Size
-from hypothesis import given
-from hypothesis import strategies as st
 
 CANVAS = Size(1000, 800)
 WHOLE = Box.of(CANVAS)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from frisket.edits.requests import (
     EditRequest,
     InpaintParams,
@@ -18,8 +21,6 @@ from frisket.edits.requests import (
 from frisket.errors import ParameterOutOfRange, RegionInvalid, RequestInvalid
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box, Size
-from hypothesis import given
-from hypothesis import strategies as st
 
 dial = st.none() | st.integers(0, 1024)
 dials = st.builds(MaskDials, dial, dial, dial, st.none() | st.integers(0, 4096))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from fakes.engines import SLOW, TOY, ToyEngine
 from frisket.edits.requests import (
     EditRequest,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+
 from edits.test_requests import requests
 from frisket.edits.requests import EditRequest, InpaintParams, VariationParams
 from frisket.edits.results import Degradation, DegradationKind, Piece, Plan
@@ -11,7 +13,6 @@ from frisket.errors import RegionInvalid, RequestInvalid
 from frisket.raster.geometry import Box, Size
 from frisket.rpc import convert
 from frisket.rpc.stubs import edits_pb2, images_pb2
-from hypothesis import given
 
 
 @given(requests)

@@ -1,0 +1,56 @@
+"""The easel: stored requests and raw planes in, finished planes out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.engines import BrokenEngine, ToyEngine
+from fakes.tellers import Listener
+from frisket.edits.requests import EditRequest, InpaintParams, to_json
+from frisket.edits.results import ResultMeta
+from frisket.edits.run import EngineEasel, make_easel
+from frisket.engines.registry import Registry
+from frisket.errors import EngineFailed, OutOfMemory, RequestInvalid
+from frisket.raster.geometry import Box, Size
+
+
+def planes(w: int = 8, h: int = 6) -> dict[str, memoryview]:
+    mask = np.zeros((h, w), np.uint8)
+    mask[2:4, 3:6] = 255
+    return {"pixels": memoryview(bytes(range(w * h * 3))), "mask": memoryview(mask.tobytes())}
+
+
+def ask(engine: str, **params) -> str:
+    return to_json(EditRequest(Size(8, 6), Box(0, 0, 8, 6), InpaintParams(), engine=engine, engine_params=params))
+
+
+def test_runs_a_stored_request_and_loads_once() -> None:
+    engine = ToyEngine()
+    easel = EngineEasel(Registry([engine]))
+    easel.warm()
+    for _ in range(2):
+        (done,) = easel.run(ask("toy", level=1.0), planes(), Listener())
+        assert ResultMeta.from_json(done.meta).box == Box(3, 2, 3, 2)
+        assert np.asarray(done.planes[0]).tobytes() == b"\xff" * 18
+        assert np.asarray(done.planes[1]).tobytes() == b"\xff" * 6
+    assert engine.loads == [""]
+
+
+@pytest.mark.parametrize(("how", "error"), [("raise", EngineFailed), ("memory", OutOfMemory), ("nan", EngineFailed)])
+def test_whatever_an_engine_does_has_words(how: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        EngineEasel(Registry([BrokenEngine()])).run(ask("broken", how=how), planes(), Listener())
+
+
+def test_planes_of_the_wrong_length_are_refused() -> None:
+    short = planes() | {"pixels": memoryview(b"abc")}
+    with pytest.raises(RequestInvalid):
+        EngineEasel(Registry([ToyEngine()])).run(ask("toy"), short, Listener())
+
+
+def test_the_workers_easel_has_the_built_in_engine_and_those_named() -> None:
+    easel = make_easel(("fakes.engines:TOY",))
+    assert isinstance(easel, EngineEasel)
+    assert easel._registry.default.spec.id == "patch"
+    assert easel._registry.find("toy")

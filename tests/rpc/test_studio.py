@@ -1,0 +1,258 @@
+"""The service as clients meet it: a real server process, real sockets, both transports."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from frisket.client.client import Client
+from frisket.edits.requests import EditRequest, InpaintParams, OutpaintParams, from_json
+from frisket.errors import (
+    Cancelled,
+    EngineFailed,
+    EngineUnknown,
+    FrisketError,
+    ImageNotFinite,
+    JobNotFinished,
+    JobUnknown,
+    MaskEmpty,
+    OutOfMemory,
+    RequestIdReused,
+    RequestInvalid,
+    ResultUnknown,
+    TaskNotBuilt,
+    TokenMissing,
+    TokenWrong,
+    WorkerCrashed,
+)
+from frisket.raster.formats import Layout, PixelFormat, Samples
+from frisket.raster.geometry import Box, Size
+from frisket.rpc.convert import error_from_proto
+from frisket.rpc.stubs import jobs_pb2, studio_pb2
+
+W, H = 64, 48
+HOLE = Box(20, 16, 10, 8)
+FORMATS = [PixelFormat(s, l) for s in Samples for l in Layout]
+
+
+def picture(fmt: PixelFormat = PixelFormat(), seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    kind = {Samples.U8: "<u1", Samples.U16: "<u2", Samples.F16: "<f2", Samples.F32: "<f4"}[fmt.samples]
+    values = rng.random((H, W, fmt.layout.channels)) * (1 if fmt.samples.is_float else np.iinfo(kind).max)
+    values = values.astype(kind)
+    if fmt.layout.has_alpha:
+        values[..., -1] = 1 if fmt.samples.is_float else np.iinfo(kind).max
+    return values
+
+
+def mask() -> np.ndarray:
+    made = np.zeros((H, W), np.uint8)
+    made[HOLE.slices] = 255
+    return made
+
+
+def ask(engine: str = "toy", fmt: PixelFormat | None = None, **changes) -> EditRequest:
+    fields = {"canvas": Size(W, H), "region": Box(0, 0, W, H), "params": InpaintParams(), "engine": engine}
+    return EditRequest(**(fields | {"format": fmt or PixelFormat()} | changes))
+
+
+def submit(client: Client, request: EditRequest, image: np.ndarray | None = None, request_id: str | None = None):
+    image = picture(request.format) if image is None else image
+    return client.submit(request, image.tobytes(), mask().tobytes(), request_id)
+
+
+def outcome(client: Client, job: str) -> list[jobs_pb2.JobEvent]:
+    """All events of a job; raises its error."""
+    events = list(client.watch(job))
+    if events[-1].WhichOneof("what") == "failed":
+        raise error_from_proto(events[-1].failed)
+    if events[-1].WhichOneof("what") == "cancelled":
+        raise Cancelled
+    return events
+
+
+@pytest.mark.parametrize("fmt", FORMATS, ids=str)
+def test_there_and_back_in_every_format(client: Client, fmt: PixelFormat) -> None:
+    image = picture(fmt)
+    job = submit(client, ask(fmt=fmt, engine_params={"level": 1.0}), image)
+    outcome(client, job.id)
+    result = client.result(job.id)
+    assert result.box == HOLE
+    assert result.format == fmt
+    pixels = np.frombuffer(result.pixels, image.dtype).reshape(HOLE.height, HOLE.width, -1)
+    full = 1 if fmt.samples.is_float else np.iinfo(image.dtype).max
+    assert (pixels == full).all()
+    assert result.mask == b"\xff" * HOLE.area
+    assert from_json(result.request_json).engine == "toy"
+
+
+def test_events_tell_the_story_without_gaps(client: Client) -> None:
+    job = submit(client, ask("slow", engine_params={"steps": 20, "step_ms": 20}))
+    events = outcome(client, job.id)
+    kinds = [e.WhichOneof("what") for e in events if e.WhichOneof("what") != "heartbeat"]
+    assert kinds[:2] == ["queued", "started"]
+    assert kinds[-1] == "finished"
+    assert set(kinds[2:-1]) == {"progress"}
+    assert [e.sequence for e in events] == list(range(1, len(events) + 1))
+    fractions = [e.progress.fraction for e in events if e.WhichOneof("what") == "progress"]
+    assert fractions == sorted(fractions)
+    again = list(client.watch(job.id, after=events[2].sequence))
+    assert [e.sequence for e in again] == [e.sequence for e in events[3:]]
+
+
+def test_previews_show_the_crop(client: Client) -> None:
+    job = submit(client, ask("slow", engine_params={"steps": 40, "step_ms": 20}))
+    previews = [e.preview for e in client.watch(job.id, previews=True) if e.WhichOneof("what") == "preview"]
+    assert previews
+    assert previews[0].jpeg[:2] == b"\xff\xd8"
+    assert Box(0, 0, W, H).holds(
+        Box(previews[0].box.x, previews[0].box.y, previews[0].box.width, previews[0].box.height)
+    )
+
+
+def test_the_same_request_is_the_same_job_and_another_is_refused(client: Client) -> None:
+    key = str(uuid.uuid4())
+    first = submit(client, ask(), request_id=key)
+    second = submit(client, ask(), request_id=key)
+    assert (second.id, second.reused, first.reused) == (first.id, True, False)
+    with pytest.raises(RequestIdReused):
+        submit(client, ask(seed=1), request_id=key)
+    with pytest.raises(RequestIdReused):
+        submit(client, ask(), image=picture(seed=9), request_id=key)
+
+
+def test_cancel_frees_the_worker(client: Client) -> None:
+    job = submit(client, ask("slow", engine_params={"steps": 1000, "step_ms": 20}))
+    for event in client.watch(job.id):
+        if event.WhichOneof("what") == "progress":
+            break
+    began = time.monotonic()
+    client.cancel(job.id)
+    with pytest.raises(Cancelled):
+        outcome(client, job.id)
+    assert time.monotonic() - began < 2
+    outcome(client, submit(client, ask()).id)
+    with pytest.raises(JobNotFinished, match="cancelled"):
+        client.result(job.id)
+    assert client.cancel(job.id).state == jobs_pb2.JOB_STATE_CANCELLED
+
+
+def test_a_picture_too_large_for_one_chunk_arrives_whole(client: Client) -> None:
+    size, fmt = Size(1500, 1100), PixelFormat(layout=Layout.RGBA)
+    image = np.random.default_rng(3).integers(0, 256, (1100, 1500, 4), dtype=np.uint8)
+    everywhere = np.full((1100, 1500), 255, np.uint8)
+    request = ask("null", fmt, canvas=size, region=Box.of(size))
+    job = client.submit(request, image.tobytes(), everywhere.tobytes())
+    outcome(client, job.id)
+    result = client.result(job.id)
+    image[..., 3] = 255  # nothing known is left, so what is painted is opaque
+    assert np.array_equal(np.frombuffer(result.pixels, np.uint8).reshape(image.shape), image)
+
+
+@pytest.mark.parametrize(
+    ("request_", "image", "error"),
+    [
+        (ask("broken", engine_params={"how": "raise"}), None, EngineFailed),
+        (ask("broken", engine_params={"how": "memory"}), None, OutOfMemory),
+        (ask("broken", engine_params={"how": "nan"}), None, EngineFailed),
+        (ask(fmt=PixelFormat(Samples.F32)), np.full((H, W, 3), np.nan, np.float32), ImageNotFinite),
+    ],
+)
+def test_a_failed_job_says_why(client: Client, request_: EditRequest, image, error: type[FrisketError]) -> None:
+    job = submit(client, request_, image)
+    with pytest.raises(error):
+        outcome(client, job.id)
+    outcome(client, submit(client, ask()).id)
+
+
+def test_a_worker_that_dies_is_tried_again_then_told(client: Client) -> None:
+    job = submit(client, ask("broken", engine_params={"how": "die"}))
+    with pytest.raises(WorkerCrashed) as caught:
+        outcome(client, job.id)
+    assert caught.value.data["tries"] == "3"
+    outcome(client, submit(client, ask()).id)
+
+
+def test_an_empty_mask_is_told(client: Client) -> None:
+    with pytest.raises(MaskEmpty):
+        client.plan(ask(), [])
+    job = client.submit(ask(), picture().tobytes(), bytes(W * H))
+    with pytest.raises(MaskEmpty):
+        outcome(client, job.id)
+
+
+def test_what_is_unknown_is_named(client: Client) -> None:
+    with pytest.raises(EngineUnknown, match="Did you mean patch"):
+        submit(client, ask("pach"))
+    with pytest.raises(TaskNotBuilt):
+        submit(client, ask("", params=OutpaintParams(left=3)))
+    with pytest.raises(JobUnknown):
+        list(client.watch("nonesuch"))
+    with pytest.raises(JobUnknown):
+        client.cancel("nonesuch")
+    job = submit(client, ask())
+    outcome(client, job.id)
+    with pytest.raises(ResultUnknown):
+        client.result(job.id, 1)
+    with pytest.raises(RequestInvalid, match="bytes"):
+        client.submit(ask(), b"short", mask().tobytes())
+
+
+def test_plan_names_region_and_size(client: Client) -> None:
+    plan = client.plan(ask(canvas=Size(900, 800), region=Box(0, 0, 0, 0)), [Box(400, 300, 40, 20)])
+    assert plan.region == Box(380, 280, 80, 60)
+    assert plan.engine == "toy"
+
+
+def test_lists_engines_and_jobs(client: Client) -> None:
+    ids = [engine.id for engine in client.engines()]
+    assert ids[0] == "patch"
+    assert "soft" in ids
+    job = submit(client, ask())
+    listed = client.jobs(client="test", limit=5)
+    assert job.id in [j.id for j in listed]
+    assert len(listed) <= 5
+    assert client.jobs(client="nobody") == []
+
+
+def test_server_info(client: Client) -> None:
+    info = client.server_info()
+    assert info.local
+    assert info.chunk_bytes == 1 << 20
+    assert info.max_pixels >= 64_000_000
+
+
+@pytest.mark.parametrize("transport", ["grpc", "h2"])
+def test_tokens(server, transport: str) -> None:
+    wrong = server.client(transport, token="not-it")
+    with pytest.raises(TokenWrong):
+        wrong.server_info()
+    with pytest.raises(TokenWrong):
+        submit(wrong, ask())
+    with pytest.raises(TokenWrong):
+        list(wrong.watch("any"))
+    wrong.close()
+    with grpc.insecure_channel(server.runtime.address) as channel:
+        call = channel.unary_unary("/frisket.v1.Studio/GetServerInfo")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(studio_pb2.GetServerInfoRequest().SerializeToString())
+        assert TokenMissing.title in str(caught.value)
+        health = health_pb2_grpc.HealthStub(channel)
+        reply = health.Check(health_pb2.HealthCheckRequest(service="frisket.v1.Studio"))
+        assert reply.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_interrupt_ends_a_watch_and_leaves_the_job(client: Client) -> None:
+    import threading
+
+    job = submit(client, ask("slow", engine_params={"steps": 60, "step_ms": 20}))
+    threading.Timer(0.3, client.interrupt).start()
+    with pytest.raises(Cancelled):
+        for _ in client.watch(job.id):
+            pass
+    outcome(client, job.id)
