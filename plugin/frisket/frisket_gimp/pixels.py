@@ -1,0 +1,119 @@
+"""Pixels and masks out of GIMP, in the image's own depth and colour space: nothing is converted, nothing is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gi
+from frisket.errors import ImageFormatUnsupported, LayerUnsuitable, MaskEmpty
+from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
+from frisket.raster.geometry import Box
+
+gi.require_version("Babl", "0.1")
+from gi.repository import Babl, Gegl, Gimp  # noqa: E402
+
+# GIMP's depths (first word of a precision's name) -> ours. The two that have no equal travel as 32-bit float.
+SAMPLES = {
+    "u8": Samples.U8,
+    "u16": Samples.U16,
+    "u32": Samples.F32,
+    "half": Samples.F16,
+    "float": Samples.F32,
+    "double": Samples.F32,
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where pixels come from. layer: results go above it; None = above everything. box: the part of the canvas with
+    pixels."""
+
+    layer: Gimp.Layer | None
+    merged: bool
+    box: Box
+    format: PixelFormat
+
+
+def check_image(image) -> None:
+    """Raises ImageFormatUnsupported, MaskEmpty: what no setting of the dialog could mend."""
+    if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+        raise ImageFormatUnsupported(found="indexed (see Image > Mode)")
+    if Gimp.Selection.is_empty(image):
+        raise MaskEmpty(width=image.get_width(), height=image.get_height())
+
+
+def find_source(image, drawables, merged: bool) -> Source:
+    """The layer to work on, or with `merged` what all visible layers show. Raises LayerUnsuitable."""
+    if image.get_floating_sel() is not None:
+        what = "There is a floating selection"
+        raise LayerUnsuitable(what=what, suggestion="Anchor it first (Layer > Anchor Floating Selection).")
+    layers = [Gimp.Layer.from_mask(d) if isinstance(d, Gimp.LayerMask) else d for d in drawables]
+    layers = [layer for layer in layers if isinstance(layer, Gimp.Layer)]
+    depth, curve = image.get_precision().value_nick.split("-", 1)
+    transfer = Transfer.LINEAR if curve == "linear" else Transfer.PERCEPTUAL
+    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    canvas = Box(0, 0, image.get_width(), image.get_height())
+    if merged:
+        layout = Layout.GRAY_ALPHA if gray else Layout.RGBA
+        fmt = PixelFormat(SAMPLES[depth], layout, transfer)
+        return Source(layers[0] if layers else None, True, canvas, fmt)
+    if len(layers) != 1:
+        what = "Several layers are selected" if layers else "No layer is selected"
+        raise LayerUnsuitable(what=what, suggestion="Select one layer, or switch on 'Sample merged'.")
+    layer = layers[0]
+    alpha = layer.has_alpha()
+    layout = {(True, True): Layout.GRAY_ALPHA, (True, False): Layout.GRAY, (False, True): Layout.RGBA}.get(
+        (gray, alpha), Layout.RGB
+    )
+    _, x, y = layer.get_offsets()
+    box = Box(x, y, layer.get_width(), layer.get_height()).clipped(canvas)
+    return Source(layer, False, box, PixelFormat(SAMPLES[depth], layout, transfer))
+
+
+def selected_box(image, source: Source) -> Box:
+    """Bounds of the selection where there are pixels, in canvas space. Raises LayerUnsuitable."""
+    _, _, x0, y0, x1, y1 = Gimp.Selection.bounds(image)
+    box = Box.spanning(x0, y0, x1, y1).clipped(source.box)
+    if box.empty:
+        name = source.layer.get_name() if source.layer else "image"
+        what = f"The selection lies outside the layer '{name}'"
+        raise LayerUnsuitable(what=what, suggestion="Select another layer, or switch on 'Sample merged'.")
+    return box
+
+
+def read(image, source: Source, region: Box) -> bytes:
+    """The region's pixels in source.format. Raises ImageFormatUnsupported for a layer that is not what it says."""
+    if source.merged:
+        layer = Gimp.Layer.new_from_visible(image, image, "Frisket")  # never inserted: no undo step, not seen
+        try:
+            data = _bytes_of(layer, region, native_format(layer))
+        finally:
+            layer.delete()
+    else:
+        data = _bytes_of(source.layer, region, native_format(source.layer))
+    if len(data) != region.area * source.format.pixel_bytes:
+        raise ImageFormatUnsupported(found=f"{len(data)} bytes for {region} in {source.format}")
+    return data
+
+
+def read_selection(image, region: Box) -> bytes:
+    """8-bit coverage, 255 = selected. "Y u8" is its own meaning; "Y' u8" would bend a feathered edge."""
+    return _bytes_of(image.get_selection(), region, "Y u8")
+
+
+def native_format(drawable) -> str:
+    """The format of the drawable's own samples in its own colour space; float where ours has no equal.
+
+    A bare name such as "R'G'B' u8" would mean sRGB, and convert an image that has another profile.
+    """
+    own = drawable.get_format()
+    encoding = Babl.format_get_encoding(own)
+    for wide in (" double", " u32"):
+        encoding = encoding.replace(wide, " float")
+    return Babl.get_name(Babl.format_with_space(encoding, Babl.format_get_space(own)))
+
+
+def _bytes_of(drawable, region: Box, fmt: str) -> bytes:
+    _, x, y = drawable.get_offsets()
+    rect = Gegl.Rectangle.new(region.x - x, region.y - y, region.width, region.height)
+    return drawable.get_buffer().get(rect, 1.0, fmt, Gegl.AbyssPolicy.NONE)

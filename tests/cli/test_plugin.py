@@ -1,0 +1,76 @@
+"""`frisket plugin ...` as a user types it."""
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from frisket.cli.plugin import plugin
+
+
+@pytest.fixture
+def user(tmp_path, monkeypatch):
+    """A home without any GIMP."""
+    for name in ("GIMP3_DIRECTORY", "XDG_CONFIG_HOME", "FRISKET_HOME", "APPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    return tmp_path
+
+
+def run(*words: str):
+    return CliRunner().invoke(plugin, [*words])
+
+
+def test_install_path_uninstall(user):
+    for version in ("3.0", "3.2"):
+        (user / ".config/GIMP" / version).mkdir(parents=True)
+    folders = [str(user / f".config/GIMP/{version}/plug-ins/frisket") for version in ("3.0", "3.2")]
+    done = run("install", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output) == {"installed": folders, "guessed": False}
+    rows = json.loads(run("path", "--json").output)["folders"]
+    assert [(row["folder"], row["gimp"], row["installed"] is not None) for row in rows] == [
+        (folders[0], "3.0", True),
+        (folders[1], "3.2", True),
+    ]
+    note = json.loads((user / ".config/GIMP/3.0/plug-ins/frisket/launch.json").read_text())
+    assert note["command"][0] == sys.executable
+    assert note["command"][-1] == "serve"
+    assert note["home"] == str(user / ".local/share/frisket")
+    assert json.loads(run("uninstall", "--json").output) == {"removed": folders}
+    assert run("uninstall").output == "The plug-in is not installed.\n"
+    assert "not installed" in run("path").output
+
+
+def test_a_guess_is_called_one(user):
+    done = run("install")
+    assert (user / ".config/GIMP/3.2/plug-ins/frisket/frisket.py").is_file()
+    assert "No GIMP 3 has run here yet" in done.output
+    assert "Filters > Frisket" in done.output
+
+
+def test_into_a_given_folder(user):
+    done = run("install", "--into", str(user / "gimp-plugins"), "--json")
+    assert json.loads(done.output)["installed"] == [str(user / "gimp-plugins" / "frisket")]
+    assert not (user / ".config").exists()
+
+
+def test_a_snap_is_told_to_start_the_server(user):
+    (user / "snap/gimp/current/.config/GIMP/3.0").mkdir(parents=True)
+    assert "run `frisket serve`" in run("install").output
+
+
+def test_an_error_has_words_and_an_exit_code(user):
+    (user / "frisket").mkdir()
+    done = run("install", "--into", str(user))
+    assert done.exit_code == 6
+    assert "is not Frisket's plug-in" in done.output
+    assert "--into" in done.output
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall", "path"])
+def test_help_has_an_example(command):
+    done = run(command, "--help")
+    assert f"frisket plugin {command}" in done.output
