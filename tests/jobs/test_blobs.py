@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+
 from frisket.errors import DiskFull, UploadCorrupt
 from frisket.jobs.blobs import Blobs
 

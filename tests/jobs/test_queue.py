@@ -1,6 +1,7 @@
 import random
 
 import pytest
+
 from frisket.errors import QueueFull, TooManyJobs
 from frisket.jobs.queue import FairQueue, Waiting
 

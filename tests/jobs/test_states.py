@@ -1,4 +1,5 @@
 import pytest
+
 from frisket.jobs.states import MOVES, JobState, MoveNotAllowed, check_move
 
 Q, R, F, X, C = JobState.QUEUED, JobState.RUNNING, JobState.FINISHED, JobState.FAILED, JobState.CANCELLED

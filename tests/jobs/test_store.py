@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+
 from frisket.errors import DiskFull, EngineFailed, JobsUnreadable, JobUnknown, RequestIdReused
 from frisket.jobs.records import EventKind, NewJob, StoredResult
 from frisket.jobs.states import JobState, MoveNotAllowed
