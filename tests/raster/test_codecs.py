@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
 from frisket.errors import RequestInvalid, UploadCorrupt
 from frisket.raster.codecs import STRIP_ROWS, decode, encode, jpeg_preview, max_encoded_bytes, strip_filtered
 from frisket.raster.formats import Codec, Layout, PixelFormat, Samples
 from frisket.raster.geometry import Size
 from frisket.raster.pixels import DTYPES
-from hypothesis import given
-from hypothesis import strategies as st
 
 FORMATS = [PixelFormat(s, layout) for s in Samples for layout in Layout]
 RGB8 = PixelFormat(Samples.U8, Layout.RGB)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from frisket.errors import RequestInvalid
 from frisket.raster import fit
 from frisket.raster.geometry import Size
 from frisket.raster.sizes import Fit, SizeRule
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def size_of(array: np.ndarray) -> Size:

@@ -8,9 +8,10 @@ import sys
 
 import numpy as np
 import pytest
-from frisket.raster.geometry import Box, Size
 from hypothesis import given
 from hypothesis import strategies as st
+
+from frisket.raster.geometry import Box, Size
 
 SPAN = st.integers(-8, 8)
 SIDE = st.integers(0, 6)

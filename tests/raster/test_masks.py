@@ -8,6 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
 from frisket.errors import ImageNotFinite, ParameterOutOfRange, RequestInvalid
 from frisket.raster.geometry import Box
 from frisket.raster.masks import (
@@ -23,9 +27,6 @@ from frisket.raster.masks import (
     spread,
     work_mask,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=14)
 HARD = hnp.arrays(np.float32, SHAPES, elements=st.sampled_from([0.0, 0.0, 0.0, 1.0]))

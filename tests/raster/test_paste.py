@@ -7,12 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from frisket.errors import ImageNotFinite, RequestInvalid
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.paste import match_ring, membrane, paste
 from frisket.raster.pixels import DTYPES, from_work, to_work
-from hypothesis import given
-from hypothesis import strategies as st
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "photos"
 FORMATS = [PixelFormat(s, layout, t) for s in Samples for layout in Layout for t in Transfer]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
 from frisket.errors import ImageNotFinite, RequestInvalid
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
+from frisket.raster.geometry import Size
 from frisket.raster.pixels import (
     DTYPES,
     as_rgb,
@@ -13,6 +18,7 @@ from frisket.raster.pixels import (
     check_pixels,
     decoded,
     encoded,
+    from_bytes,
     from_rgb,
     from_work,
     premultiply,
@@ -20,9 +26,6 @@ from frisket.raster.pixels import (
     to_work,
     unpremultiply,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 BOTH = [Transfer.PERCEPTUAL, Transfer.LINEAR]
 
@@ -97,6 +100,16 @@ def test_arrays_that_are_not_what_the_format_says_are_refused():
             check_pixels(array, fmt)
         with pytest.raises(RequestInvalid):
             to_work(array, fmt)
+
+
+def test_raw_bytes_are_the_pixels():
+    fmt = PixelFormat(Samples.U16, Layout.GRAY_ALPHA)
+    got = from_bytes(bytes(range(12)), Size(3, 1), fmt)
+    assert got.tolist() == [[[0x0100, 0x0302], [0x0504, 0x0706], [0x0908, 0x0B0A]]]
+    assert not got.flags.writeable
+    for wrong in (b"", bytes(11), bytes(13)):
+        with pytest.raises(RequestInvalid):
+            from_bytes(wrong, Size(3, 1), fmt)
 
 
 def test_not_finite_is_counted():

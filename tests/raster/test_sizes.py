@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
 from frisket.errors import RequestInvalid
 from frisket.raster.geometry import Size
 from frisket.raster.sizes import MAX_UPSCALE, Fit, SizeRule
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 SIDES = st.integers(1, 20000)
 SIZES = st.builds(Size, SIDES, SIDES)

@@ -27,7 +27,7 @@ from frisket.errors import RequestInvalid, UploadCorrupt
 from frisket.raster import png
 from frisket.raster.formats import Codec, PixelFormat, Samples
 from frisket.raster.geometry import Size
-from frisket.raster.pixels import DTYPES, check_pixels
+from frisket.raster.pixels import DTYPES, check_pixels, from_bytes
 
 STRIP_ROWS = 128
 RAW_PIECE = 1 << 20  # bytes, about
@@ -122,11 +122,11 @@ def _raw(array: np.ndarray) -> Iterator[bytes]:
         yield array[top : top + rows].tobytes()
 
 
-def _from_raw(view: Bytes, fmt: PixelFormat, size: Size) -> np.ndarray:
+def _from_raw(view: bytes | memoryview, fmt: PixelFormat, size: Size) -> np.ndarray:
     expected = size.area * fmt.pixel_bytes
     if len(view) != expected:
         raise _Corrupt(f"{len(view)} bytes instead of {expected}")
-    return np.frombuffer(view, DTYPES[fmt.samples]).reshape(size.height, size.width, fmt.layout.channels)
+    return from_bytes(view, size, fmt)
 
 
 def _inflate(frame: memoryview, expected: int) -> bytes:
