@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent import futures
@@ -16,21 +12,15 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from frisket.cli import plugin_bundle
+
 from frisket.client.places import Runtime, write_runtime
 from frisket.rpc import convert
 from frisket.rpc.stubs import edits_pb2, images_pb2, jobs_pb2, studio_pb2, studio_pb2_grpc
 
-HERE = Path(__file__).parent
-TREE = Path(os.environ.get("FRISKET_GIMP_TREE", "/var/tmp/frisket-gimp/trixie"))
-SYSTEM = "/usr/lib/x86_64-linux-gnu/gimp/3.0/plug-ins"
+sys.path.insert(0, str(Path(__file__).parent))
+from real_gimp import Gimp, a_gimp, a_screen, why_no_gimp, why_no_screen
+
 TOKEN = "paper-mask"
-GIMPRC = """(plug-in-path "${gimp_dir}/core:${gimp_dir}/plug-ins")
-(check-updates no)
-(show-welcome-dialog no)
-(color-profile-policy keep)
-(save-session-info no)
-"""
 DTYPES = {
     images_pb2.SAMPLES_U8: np.uint8,
     images_pb2.SAMPLES_U16: np.uint16,
@@ -120,57 +110,22 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
         return studio_pb2.ListJobsResponse(jobs=[self._job(name) for name in self.jobs])
 
 
-class Gimp:
-    """A GIMP with a configuration of its own. `folder` is seen by the host, `inside` by GIMP."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.inside = "/" + str(folder.relative_to(TREE))
-        (folder / "core").mkdir()
-        for name in ("python-eval", "file-png"):
-            (folder / "core" / name).symlink_to(f"{SYSTEM}/{name}")
-        (folder / "gimprc").write_text(GIMPRC)
-        home = folder / "frisket-home"
-        home.mkdir()
-        # The command is one that the tree can run: it proves that the note is used.
-        command = ["/bin/sh", "-c", f"cp {self.inside}/waiting.json {self.inside}/frisket-home/server.json; sleep 5"]
-        plugin_bundle.install(folder / "plug-ins", command, Path(self.inside) / "frisket-home")
-        shutil.copy(HERE / "inside.py", folder / "inside.py")
-
-    def command(self, program: str, *arguments: str, **env: str) -> list[str]:
-        base = {"PATH": "/usr/bin:/bin", "HOME": self.inside, "GIMP3_DIRECTORY": self.inside, "LANG": "C.UTF-8"}
-        pairs = [f"{name}={value}" for name, value in {**base, **env}.items()]
-        return ["chroot", str(TREE), "env", "-i", *pairs, "timeout", "-k", "5", "100", program, *arguments]
-
-    def script(self, body: str) -> str:
-        """What GIMP's Python is given: our helpers, then `body`."""
-        (self.folder / "body.py").write_text(body)
-        run = "for n in ('inside', 'body'): exec(pathlib.Path(D, n + '.py').read_text())"
-        return f"import pathlib; D = {self.inside!r}\n{run}"
-
-    def run(self, body: str) -> dict:
-        """Run `body` in GIMP; it fills the dictionary `out`, which comes back. Fails the test when it raises."""
-        (self.folder / "out.json").unlink(missing_ok=True)
-        options = ("-n", "-i", "-d", "-f", "--batch-interpreter", "python-fu-eval", "-b", self.script(body), "--quit")
-        done = subprocess.run(self.command("gimp-console-3", *options), capture_output=True, text=True, timeout=110)
-        assert done.returncode == 0, f"GIMP ended with {done.returncode}\n{done.stdout}\n{done.stderr[-6000:]}"
-        return json.loads((self.folder / "out.json").read_text())
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-        """Raw samples that `dump` left."""
-        return np.frombuffer((self.folder / f"{name}.raw").read_bytes(), dtype).reshape(shape)
+@pytest.fixture
+def gimp():
+    reason = why_no_gimp()
+    if reason:
+        pytest.skip(reason)
+    with a_gimp() as gimp:
+        yield gimp
 
 
 @pytest.fixture
-def gimp():
-    if not (TREE / ".frisket-ready").exists():
-        pytest.skip(f"no tree with the real GIMP in {TREE}: build it with tests/gimp/make_tree.sh")
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("the real GIMP runs in a chroot, which needs root")
-    folder = Path(tempfile.mkdtemp(prefix="frisket-test-", dir=TREE / "var" / "tmp"))
-    folder.chmod(0o755)
-    yield Gimp(folder)
-    shutil.rmtree(folder)
+def screen():
+    reason = why_no_screen()
+    if reason:
+        pytest.skip(reason)
+    with a_screen() as screen:
+        yield screen
 
 
 @pytest.fixture

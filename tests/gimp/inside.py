@@ -2,6 +2,8 @@
 
 import atexit
 import json
+import os
+import time
 import warnings
 
 from gi.repository import Gegl, Gimp, Gio  # pyright: ignore[reportMissingImports]
@@ -13,11 +15,23 @@ out = {}
 
 
 def save_out():
-    with open(D + "/out.json", "w") as file:
+    with open(D + "/out.tmp", "w") as file:
         json.dump(out, file)
+    os.replace(D + "/out.tmp", D + "/out.json")
 
 
 atexit.register(save_out)
+
+
+def wait_for(name):
+    """Until the test has made this file."""
+    while not os.path.exists(D + "/" + name):
+        time.sleep(0.05)
+
+
+def signal(name):
+    """Tell the test that this point is reached."""
+    open(D + "/" + name, "w").close()
 
 
 def path(name):
@@ -45,12 +59,12 @@ def dump_visible(image, name):
     layer.delete()
 
 
-def fill(image, drawables=None, **settings):
+def fill(image, drawables=None, mode=NI, **settings):
     """Call the plug-in. (status name, layer or error text)"""
     procedure = Gimp.get_pdb().lookup_procedure("plug-in-frisket-fill-selection")
     assert procedure, "the plug-in is not registered"
     config = procedure.create_config()
-    config.set_property("run-mode", NI)
+    config.set_property("run-mode", mode)
     config.set_property("image", image)
     config.set_property("random-seed", False)
     for name, value in settings.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gi
+
 from frisket.errors import Cancelled
 
 gi.require_version("Gtk", "3.0")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from frisket.errors import ConnectionLost
-from frisket.raster.formats import Layout
 from gi.repository import Gegl, Gimp
 
+from frisket.errors import ConnectionLost
+from frisket.raster.formats import Layout
 from frisket_gimp.pixels import Source, native_format
 
 PARASITE = "frisket-request"
@@ -43,11 +43,8 @@ def insert(image, source: Source, pictures, job: str) -> Gimp.Layer:
             group = Gimp.GroupLayer.new(image, "Frisket fill")
             image.insert_layer(group, parent, position)
             parent, position = group, 0
-        for k, (layer, picture) in enumerate(zip(made, pictures, strict=True)):
+        for k, layer in enumerate(made):
             image.insert_layer(layer, parent, position + k)
-            layer.set_offsets(picture.box.x, picture.box.y)
-            layer.set_visible(k == 0)
-            _add_mask(layer, picture)
         if chosen:
             image.set_selected_layers(chosen)
         elif channels:
@@ -69,15 +66,18 @@ def _layer(image, source: Source, picture, job: str, index: int) -> Gimp.Layer:
     if mode == Gimp.LayerMode.NORMAL:  # the legacy mode has its space fixed
         layer.set_composite_space(COMPOSITE_SPACES[image.get_precision().value_nick.split("-", 1)[1]])
     _write(layer, native_format(layer), picture.pixels)
+    _add_mask(layer, picture.mask)
+    layer.set_offsets(picture.box.x, picture.box.y)
+    layer.set_visible(index == 0)
     layer.attach_parasite(_parasite(picture, job, index))
     return layer
 
 
-def _add_mask(layer, picture) -> None:
+def _add_mask(layer, data: bytes) -> None:
     mask = layer.create_mask(Gimp.AddMaskType.WHITE)
     layer.add_mask(mask)
     layer.set_edit_mask(False)  # add_mask leaves the mask being edited: the next brush stroke would go there
-    _write(mask, "Y u8", picture.mask)
+    _write(mask, "Y u8", data)
 
 
 def _write(drawable, fmt: str, data: bytes) -> None:

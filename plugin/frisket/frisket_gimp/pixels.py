@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gi
+
 from frisket.errors import ImageFormatUnsupported, LayerUnsuitable, MaskEmpty
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import traceback
 
+from gi.repository import Gimp, GLib, GObject
+
 from frisket.client.client import with_region
 from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
 from frisket.errors import Cancelled, FrisketError, LayerUnsuitable
 from frisket.raster.geometry import Box, Size
-from gi.repository import Gimp, GLib, GObject
-
 from frisket_gimp import layers, pixels, server
 from frisket_gimp.progress import Progress
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from frisket.errors import Cancelled
 from gi.repository import Gimp, GLib
+
+from frisket.errors import Cancelled
 
 T = TypeVar("T")
 TICK = 50  # ms

@@ -1,0 +1,106 @@
+"""The plug-in in a GIMP with windows: undo, the dialog, Cancel, errors."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.gimp, pytest.mark.slow]
+
+W, H = 320, 240
+OPEN = """
+image = load(); image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 60, 120, 90); Gimp.Selection.feather(image, 9)
+Gimp.Display.new(image); Gimp.displays_flush()
+"""
+INTERACTIVE = "mode=Gimp.RunMode.INTERACTIVE"
+
+
+@pytest.fixture
+def photo(gimp):
+    array = np.random.default_rng(3).integers(0, 256, (H, W, 3), dtype=np.uint8)
+    Image.fromarray(array).save(gimp.folder / "in.png")
+    return array
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_undo_brings_the_image_back(gimp, studio, screen, photo, count):
+    body = f"""{OPEN}
+def note(name):
+    out[name] = state(image); dump_visible(image, name); dump(name + "-selection", raw(image.get_selection(), "Y u8"))
+note("before"); out["status"] = fill(image, count={count})[0]; note("after")
+signal("filled"); wait_for("undone"); time.sleep(1); note("undone")
+signal("noted"); wait_for("redone"); time.sleep(1); note("redone")
+"""
+    with gimp.shown(screen, body):
+        gimp.wait_for("filled")
+        screen.window("in.*320x240")
+        screen.key("ctrl+z")
+        (gimp.folder / "undone").touch()
+        gimp.wait_for("noted")
+        screen.key("ctrl+y")
+        (gimp.folder / "redone").touch()
+        out = gimp.finished()
+    assert out["status"] == "success"
+    assert out["before"] != out["after"]
+    assert out["undone"] == out["before"]
+    assert out["redone"]["layers"] == out["after"]["layers"]
+
+    def noted(name: str) -> bytes:
+        return (gimp.folder / f"{name}.raw").read_bytes()
+
+    assert noted("undone") == noted("before") != noted("after")
+    assert noted("redone") == noted("after")
+    assert noted("undone-selection") == noted("before-selection")
+
+
+def test_typing_a_prompt_and_pressing_fill(gimp, studio, screen, photo):
+    body = f"""{OPEN}
+status, layer = fill(image, {INTERACTIVE})
+out["status"] = status; out["layers"] = len(image.get_layers())
+"""
+    with gimp.shown(screen, body):
+        screen.window("^Fill selection$")
+        time.sleep(0.5)
+        screen.do("type", "a red barn")  # goes to the prompt: its blanks press no button
+        screen.key("alt+f")
+        out = gimp.finished()
+    assert (out["status"], out["layers"]) == ("success", 2)
+    request = studio.jobs["job-0"][0].request
+    assert request.inpaint.prompt == "a red barn"
+    assert not request.inpaint.dials.HasField("context")
+
+
+def test_cancel_in_the_progress_window(gimp, studio, screen, photo):
+    studio.pause = 30
+    body = f"""{OPEN}
+before = state(image); dump_visible(image, "before")
+out["result"] = fill(image, {INTERACTIVE}); out["same"] = state(image) == before; dump_visible(image, "after")
+"""
+    with gimp.shown(screen, body):
+        screen.window("^Fill selection$")
+        time.sleep(0.5)
+        screen.key("alt+f")
+        assert studio.reached.wait(20)
+        time.sleep(0.5)
+        screen.window("^Fill selection$")
+        began = time.monotonic()
+        screen.key("Escape")
+        out = gimp.finished()
+        assert time.monotonic() - began < 4
+    assert out["result"][0] == "cancel"
+    assert out["same"]
+    assert (gimp.folder / "after.raw").read_bytes() == (gimp.folder / "before.raw").read_bytes()
+    assert studio.cancelled == ["job-0"]
+
+
+def test_leaving_the_dialog_asks_nothing_of_the_server(gimp, studio, screen, photo):
+    body = f'{OPEN}out["result"] = fill(image, {INTERACTIVE})[0]'
+    with gimp.shown(screen, body):
+        screen.window("^Fill selection$")
+        time.sleep(0.5)
+        screen.key("Escape")
+        assert gimp.finished()["result"] == "cancel"
+    assert not studio.jobs
