@@ -1,8 +1,8 @@
 """Every error a user can meet. Standard library only; every room may import this one.
 
 FrisketError
-├── bad-request      MaskEmpty MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable ParameterUnknown
-│                    ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom UploadTruncated
+├── bad-request      MaskEmpty MaskMissing MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable
+│                    ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom UploadTruncated
 │                    UploadTooLong UploadCorrupt LayerUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown PluginPartsMissing
@@ -135,6 +135,13 @@ class MaskEmpty(_BadRequest):
     title = "Nothing is selected"
     cause_template = "The mask has no pixel above zero within the {width} x {height} picture."
     remedy_template = "Select the part to repaint (white in the mask means: change this) and run it again."
+
+
+class MaskMissing(_BadRequest):
+    slug = "mask-missing"
+    title = "There is no mask"
+    cause_template = "No mask was given, and {path} has no transparency that could serve as one."
+    remedy_template = "Pass one with --mask (white means: repaint this)."
 
 
 class MaskSizeDiffers(_BadRequest):

@@ -78,7 +78,7 @@ BAD = [
     (("broken.png", "mask.png"), "file-unreadable"),
     (("photo.png", "half.png"), "mask-size-differs"),
     (("photo.png", "empty.png"), "mask-empty"),
-    (("photo.png", None), "mask-empty"),
+    (("photo.png", None), "mask-missing"),
     (("indexed.png", "mask.png"), "image-format-unsupported"),
     (("cmyk.jpg", "mask.png"), "image-format-unsupported"),
 ]

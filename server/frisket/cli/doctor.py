@@ -121,7 +121,15 @@ def _server() -> Iterator[Finding]:
 
 
 def _gimp() -> Iterator[Finding]:
-    from frisket.cli.gimp_folders import plugin_states
+    from frisket.cli.gimp_folders import plugin_folders
+    from frisket.cli.plugin_bundle import installed_version
 
-    for folder, state in plugin_states():
-        yield Finding("GIMP plug-in", state.well, f"{folder} ({state.found})", state.mend, needed=False)
+    mend = "frisket plugin install"
+    folders = plugin_folders(Path.home(), os.environ, sys.platform)
+    if not folders:
+        yield Finding("GIMP plug-in", False, "no GIMP 3 has run here yet", mend, needed=False)
+    for folder in folders:
+        version = installed_version(folder.path)
+        well = version == frisket.__version__
+        found = f"{version or 'not installed'} in {folder.path}"
+        yield Finding("GIMP plug-in", well, found, "" if well else mend, needed=False)

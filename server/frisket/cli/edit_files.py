@@ -16,7 +16,7 @@ from frisket.client.client import Client
 from frisket.client.client import Picture as Result
 from frisket.edits.requests import EditRequest, Params
 from frisket.engines.spec import Value
-from frisket.errors import Cancelled, MaskEmpty, MaskSizeDiffers, RequestInvalid
+from frisket.errors import Cancelled, MaskEmpty, MaskMissing, MaskSizeDiffers, RequestInvalid
 from frisket.raster import files, masks, paste, pixels
 from frisket.raster.formats import Layout, PixelFormat
 from frisket.raster.geometry import Box, Size
@@ -59,8 +59,13 @@ class FileEdit:
 
     @classmethod
     def read(cls, picture: Path, mask: Path | None) -> FileEdit:
-        """Without a mask file the transparent part is repainted. Raises FileUnreadable, MaskSizeDiffers, MaskEmpty."""
+        """Without a mask file the transparent part is repainted.
+
+        Raises FileUnreadable, ImageFormatUnsupported, MaskMissing, MaskSizeDiffers, MaskEmpty.
+        """
         read = files.read_picture(picture)
+        if mask is None and not read.format.layout.has_alpha:
+            raise MaskMissing(path=picture)
         found = files.read_mask(mask) if mask else files.read_mask(picture, from_alpha=True)
         h, w = read.pixels.shape[:2]
         if found.shape != (h, w):

@@ -60,7 +60,7 @@ class Receiver:
         """Forget what came. Harmless after `finish`."""
         if self._writer is not None:
             self._writer.abort()
-        self._gathered.clear()
+        self._gathered = bytearray()
 
     def _decode(self) -> str:
         from frisket.raster import codecs
