@@ -38,7 +38,12 @@ def test_context_stops_at_the_canvas() -> None:
 
 def test_the_users_dials_win() -> None:
     dials = MaskDials(grow=3, feather=5, context=10)
-    assert plan_inpaint(request(dials=dials), [Box(400, 300, 100, 40)], SPEC).region == Box(382, 282, 136, 76)
+    assert plan_inpaint(request(dials=dials), [Box(400, 300, 100, 40)], SPEC).region == Box(390, 290, 120, 60)
+
+
+def test_the_crop_always_holds_what_may_be_repainted() -> None:
+    dials = MaskDials(grow=30, feather=50, context=10)
+    assert plan_inpaint(request(dials=dials), [Box(400, 300, 100, 40)], SPEC).region == Box(320, 220, 260, 200)
 
 
 def test_automatic_dials_follow_the_engines_law() -> None:

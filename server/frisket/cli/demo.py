@@ -40,7 +40,7 @@ def demo(folder: Path, as_json: bool) -> None:
     mask = _selection(width, height)
     edit = FileEdit(picture, mask).asking(InpaintParams(), "", "", SEED, 1, {})
     if not as_json:
-        click.echo("Starting a server on loopback (the first time it compiles the engine, about 20 s on two cores) ...")
+        click.echo("Starting a server on loopback (the first one compiles the engine: a few seconds) ...")
     with private_server() as runtime:
         if not as_json:
             click.echo(f"It listens on {runtime.address}. Sending {width} x {height} px with a selection.")

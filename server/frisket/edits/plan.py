@@ -3,7 +3,7 @@
 All boxes are canvas space. The law, for a selection box b (of one part of the selection):
 
     reach   = grow + feather                 how far the repainted area may go beyond the selection
-    crop    = b grown by reach + context, clipped to the canvas
+    crop    = b grown by context, or by reach where that is more, clipped to the canvas
     working = the engine's size rule applied to the crop
 
 Parts are edited together when one reaches into another's crop, else each on its own; so the cost follows the selection,
@@ -68,7 +68,7 @@ def parts_of(selection: Sequence[Box], params: InpaintParams, spec: EngineSpec, 
 
 def _part(box: Box, params: InpaintParams, spec: EngineSpec, within: Box) -> Part:
     dials = resolve_dials(params.dials, spec, box, params.strength)
-    return Part(box, dials, box.grown(dials.grow + dials.feather + dials.context).clipped(within))
+    return Part(box, dials, box.grown(max(dials.context, dials.reach)).clipped(within))
 
 
 def plan_inpaint(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
