@@ -153,6 +153,8 @@ class Work:
     prompt: str = ""
     negative_prompt: str = ""
     strength: float = 1.0  # 0...1: how far from the old content, 1 = ignore it
+    sources: np.ndarray | None = None  # (h, w) bool: where content may be copied from; None = all that is known
+    tileable: bool = False  # opposite edges of the result are to fit together
 
 
 class Engine(Protocol):
