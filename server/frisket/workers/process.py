@@ -1,0 +1,94 @@
+"""One life of one worker process, seen from the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import frisket
+from frisket.workers.messages import Ended, Heard, Setup, ToWorker
+
+log = logging.getLogger("frisket.workers")
+
+# The child finds this very package, and never picks up a module from the folder in which the server was started.
+BOOT = (
+    "import sys; sys.path = [p for p in sys.path if p] + [sys.argv[1]]; from frisket.workers.child import main; main()"
+)
+DEATH_S = 5.0  # from the end of the pipe to the end of the process
+
+
+class WorkerProcess:
+    """Started on creation. What it says is handed to `hear` in the event loop's thread; the last word is Ended.
+
+    A thread listens, so that neither half a message nor a stopped process ever blocks the loop. On Linux the process is
+    killed when the thread that made it ends: make it in the loop's thread.
+    """
+
+    def __init__(self, setup: Setup, cache: Path, hear: Callable[[WorkerProcess, Heard], None]) -> None:
+        self._hear, self._loop = hear, asyncio.get_running_loop()
+        self._conn, theirs = multiprocessing.Pipe()
+        with contextlib.closing(theirs):
+            self._popen = _spawn(theirs.fileno(), cache)
+        self._thread = threading.Thread(target=self._listen, name=f"frisket-worker-{self.pid}", daemon=True)
+        self._thread.start()
+        self.send(setup)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def send(self, message: ToWorker) -> None:
+        """Blocks if the process does not read. To a dead one it is lost: its Ended is on the way."""
+        with contextlib.suppress(OSError):
+            self._conn.send(message)
+
+    def kill(self) -> None:
+        """At once. Ended follows."""
+        self._popen.kill()
+
+    async def close(self) -> None:
+        """Kill it and wait until nothing of it is left."""
+        self.kill()
+        await asyncio.to_thread(self._thread.join)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._post(self._conn.recv())
+        except (EOFError, OSError):
+            pass
+        except Exception:  # not one of our messages
+            log.exception("worker %s cannot be understood", self.pid)
+            self._popen.kill()
+        try:
+            code = self._popen.wait(DEATH_S)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            code = self._popen.wait()
+        self._conn.close()
+        self._post(Ended(f"signal {-code}" if code < 0 else f"exit code {code}"))
+
+    def _post(self, message: Heard) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to hear it
+            self._loop.call_soon_threadsafe(self._hear, self, message)
+
+
+def _spawn(pipe: int, cache: Path) -> subprocess.Popen[bytes]:
+    """pipe: file descriptor, on Windows a handle, that the process inherits. cache: for compiled code."""
+    package = str(Path(frisket.__file__).resolve().parent.parent)
+    command = [sys.executable, "-c", BOOT, package, str(pipe), str(os.getpid())]
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(cache / "numba" / frisket.__version__)}
+    if sys.platform == "win32":
+        os.set_handle_inheritable(pipe, True)
+        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [pipe]})
+        return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, startupinfo=startup)
+    # stdout belongs to the server, whose callers may read it: prints of engines go to stderr
+    return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=2, pass_fds=(pipe,))
