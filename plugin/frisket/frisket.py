@@ -46,7 +46,7 @@ class Frisket(Gimp.PlugIn):
         procedure.set_image_types("RGB*, GRAY*")
         mask = Gimp.ProcedureSensitivityMask
         procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES | mask.NO_DRAWABLES)
-        procedure.set_menu_label("_Fill selection...")
+        procedure.set_menu_label("_Fill Selection...")
         procedure.add_menu_path("<Image>/Filters/Frisket")
         procedure.set_documentation(
             "Repaint the selection so that it fits its surroundings",
@@ -63,14 +63,14 @@ class Frisket(Gimp.PlugIn):
         p.add_string_argument("prompt", "_Prompt", "What to paint; empty = continue the surroundings", "", READ_WRITE)
         p.add_string_argument("negative-prompt", "_Avoid", "What not to paint", "", READ_WRITE)
         p.add_boolean_argument("random-seed", "_New seed each time", "Otherwise the seed below", True, READ_WRITE)
-        p.add_int_argument("seed", "_Seed", "The same seed gives the same picture", 0, 2147483647, 0, READ_WRITE)
+        p.add_int_argument("seed", "See_d", "The same seed gives the same picture", 0, 2147483647, 0, READ_WRITE)
         p.add_int_argument("count", "_How many", "Pictures to choose from", 1, 8, 1, READ_WRITE)
         about = "Pixels around the selection that the engine sees" + automatic
         p.add_int_argument("context", "Conte_xt (px)", about, -1, 4096, -1, READ_WRITE)
         about = "Pixels repainted beyond the selection" + automatic
         p.add_int_argument("grow", "_Grow (px)", about, -1, 1024, -1, READ_WRITE)
         about = "Pixels over which the repainting fades out" + automatic
-        p.add_int_argument("feather", "Feat_her (px)", about, -1, 1024, -1, READ_WRITE)
+        p.add_int_argument("feather", "Fea_ther (px)", about, -1, 1024, -1, READ_WRITE)
         about = "Look at all visible layers together instead of at the selected one"
         p.add_boolean_argument("sample-merged", "Sample _merged", about, False, READ_WRITE)
         p.add_string_argument("engine", "_Engine", "Name of the engine; empty = the server's choice", "", READ_WRITE)

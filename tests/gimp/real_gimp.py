@@ -17,6 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from frisket.cli import plugin_bundle
+from frisket.cli.connect import serve_command
+from frisket.client.client import Client
+from frisket.client.h2_transport import H2Transport
+from frisket.client.places import read_runtime
+from frisket.errors import ServerNotRunning
 
 HERE = Path(__file__).parent
 TREE = Path(os.environ.get("FRISKET_GIMP_TREE", "/var/tmp/frisket-gimp/trixie"))
@@ -24,6 +29,7 @@ SYSTEM = "/usr/lib/x86_64-linux-gnu/gimp/3.0/plug-ins"
 GIMPRC = """(plug-in-path "${gimp_dir}/core:${gimp_dir}/plug-ins")
 (check-updates no)
 (show-welcome-dialog no)
+(config-version "3.0.4")
 (color-profile-policy keep)
 (save-session-info no)
 """
@@ -97,6 +103,32 @@ class Gimp:
 
 
 @contextlib.contextmanager
+def a_server(gimp: Gimp) -> Iterator[Client]:
+    """A real server on this machine that `gimp` finds, and a client of it."""
+    home = gimp.folder / "frisket-home"
+    with open(gimp.folder / "server.log", "wb") as log:
+        command = serve_command("--listen", "127.0.0.1:0")
+        env = {**os.environ, "FRISKET_HOME": str(home)}
+        server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+    client = None
+    try:
+        until = time.monotonic() + 60
+        while client is None:
+            with contextlib.suppress(ServerNotRunning):
+                runtime = read_runtime(home)
+                client = Client(H2Transport(runtime.address, runtime.token), "test")
+            assert time.monotonic() < until, (gimp.folder / "server.log").read_text()
+            assert server.poll() is None, (gimp.folder / "server.log").read_text()
+            time.sleep(0.1)
+        yield client
+    finally:
+        if client:
+            client.close()
+        server.terminate()
+        server.wait(30)
+
+
+@contextlib.contextmanager
 def a_gimp() -> Iterator[Gimp]:
     """A GIMP that has never run before, swept away afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="frisket-test-", dir=TREE / "var" / "tmp"))
@@ -149,6 +181,10 @@ class Screen:
 
     def titles(self) -> list[str]:
         return [self.do("getwindowname", w) for w in self.do("search", "--onlyvisible", "--name", ".+").split()]
+
+    def move(self, x: int, y: int) -> None:
+        """The pointer."""
+        self.do("mousemove", str(x), str(y))
 
     def key(self, *keys: str) -> None:
         self.do("key", "--clearmodifiers", *keys)

@@ -62,7 +62,7 @@ status, layer = fill(image, {INTERACTIVE})
 out["status"] = status; out["layers"] = len(image.get_layers())
 """
     with gimp.shown(screen, body):
-        screen.window("^Fill selection$")
+        screen.window("^Fill Selection$")
         time.sleep(0.5)
         screen.do("type", "a red barn")  # goes to the prompt: its blanks press no button
         screen.key("alt+f")
@@ -80,12 +80,12 @@ before = state(image); dump_visible(image, "before")
 out["result"] = fill(image, {INTERACTIVE}); out["same"] = state(image) == before; dump_visible(image, "after")
 """
     with gimp.shown(screen, body):
-        screen.window("^Fill selection$")
+        screen.window("^Fill Selection$")
         time.sleep(0.5)
         screen.key("alt+f")
         assert studio.reached.wait(20)
         time.sleep(0.5)
-        screen.window("^Fill selection$")
+        screen.window("^Fill Selection$")
         began = time.monotonic()
         screen.key("Escape")
         out = gimp.finished()
@@ -99,7 +99,7 @@ out["result"] = fill(image, {INTERACTIVE}); out["same"] = state(image) == before
 def test_leaving_the_dialog_asks_nothing_of_the_server(gimp, studio, screen, photo):
     body = f'{OPEN}out["result"] = fill(image, {INTERACTIVE})[0]'
     with gimp.shown(screen, body):
-        screen.window("^Fill selection$")
+        screen.window("^Fill Selection$")
         time.sleep(0.5)
         screen.key("Escape")
         assert gimp.finished()["result"] == "cancel"

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import gi
 
-from frisket.errors import Cancelled
+from frisket.errors import Cancelled, FrisketError
 
 gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import GimpUi, Gtk  # noqa: E402
+from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
+
+SETTLED = 300  # ms without a change after which the server is asked
+CHANGES_THE_PLAN = ("count", "context", "grow", "feather", "sample-merged", "engine", "server")
 
 
-def ask(procedure, config) -> None:
-    """Let the user change `config`. Raises Cancelled."""
+def ask(procedure, config, estimate: Callable[[], Callable[[], str]]) -> None:
+    """Let the user change `config`. Raises Cancelled.
+
+    estimate: called here with the settings as they are, gives what is run off the main thread to get a line to show.
+    """
     GimpUi.init("plug-in-frisket")
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, "Fill selection")
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, "Fill Selection")
     prompt = _words(dialog, "prompt", "_Prompt (empty: continue the surroundings)", 64)
     _words(dialog, "negative-prompt", "_Avoid", 40)
     for name in ("seed", "count", "context", "grow", "feather"):
@@ -29,6 +38,7 @@ def ask(procedure, config) -> None:
     dialog.get_label("folded-label", "Advanced", False, False)
     dialog.fill_expander("folded", "folded-label", False, "folded-box")
     dialog.fill(["main", "folded"])
+    _add_estimate(dialog, config, estimate)
     dialog.set_ok_label("_Fill")
     prompt.grab_focus()  # else the button has it, and the first blank of a prompt presses it
     accepted = dialog.run()
@@ -47,3 +57,53 @@ def _words(dialog, name: str, title: str, height: int):
     scroll.set_shadow_type(Gtk.ShadowType.IN)
     scroll.set_size_request(420, height)
     return view
+
+
+def _add_estimate(dialog, config, estimate: Callable[[], Callable[[], str]]) -> None:
+    """A line about what the server would do, asked for again whenever a setting that matters was changed."""
+    label = Gtk.Label(xalign=0.0, wrap=True, margin_start=12, margin_end=12)
+    dialog.get_content_area().pack_start(label, False, False, 0)
+    label.show()
+    waiting: list[int] = []
+    gone: list[bool] = []
+
+    def show(text: str) -> bool:
+        if not gone:
+            label.set_text(text)
+        return False
+
+    def ask_server() -> bool:
+        waiting.clear()
+        try:
+            work = estimate()
+        except FrisketError as error:
+            return show(error.cause)
+        threading.Thread(target=lambda: GLib.idle_add(show, _quietly(work)), daemon=True).start()
+        return False
+
+    def later(*_) -> None:
+        stop_waiting()
+        waiting.append(GLib.timeout_add(SETTLED, ask_server))
+
+    def stop_waiting() -> None:
+        while waiting:
+            GLib.source_remove(waiting.pop())
+
+    handlers = [config.connect(f"notify::{name}", later) for name in CHANGES_THE_PLAN]
+
+    def leave(*_) -> None:
+        gone.append(True)
+        stop_waiting()
+        for handler in handlers:
+            config.disconnect(handler)
+
+    dialog.connect("destroy", leave)
+    later()
+
+
+def _quietly(work: Callable[[], str]) -> str:
+    """The line is a courtesy: what goes wrong is told when it matters."""
+    try:
+        return work()
+    except FrisketError:
+        return ""

@@ -43,6 +43,11 @@ def check_image(image) -> None:
         raise MaskEmpty(width=image.get_width(), height=image.get_height())
 
 
+def kind_of(image) -> tuple:
+    """What must not change between reading and inserting: size, colour model, depth."""
+    return image.get_width(), image.get_height(), image.get_base_type(), image.get_precision()
+
+
 def find_source(image, drawables, merged: bool) -> Source:
     """The layer to work on, or with `merged` what all visible layers show. Raises LayerUnsuitable."""
     if image.get_floating_sel() is not None:

@@ -41,13 +41,14 @@ def _fill(procedure, run_mode, image, drawables, config) -> Gimp.Layer:
     if interactive:
         from frisket_gimp import dialog
 
-        dialog.ask(procedure, config)
+        dialog.ask(procedure, config, lambda: _estimate(image, drawables, config))
     source = pixels.find_source(image, drawables, config.get_property("sample-merged"))
     selected = pixels.selected_box(image, source)
     if config.get_property("random-seed"):
         config.set_property("seed", int.from_bytes(os.urandom(4), "little") >> 1)  # seen in the dialog next time
     request = _request(config, image, source)
-    progress = Progress("Fill selection", interactive)
+    kind = pixels.kind_of(image)
+    progress = Progress("Fill Selection", interactive)
     try:
         session, plan = progress.do(lambda: server.open_and_plan(progress, _text(config, "server"), request, selected))
         request = with_region(request, plan.region.clipped(source.box), source.format)
@@ -55,13 +56,30 @@ def _fill(procedure, run_mode, image, drawables, config) -> Gimp.Layer:
         job, pictures = progress.do(lambda: server.run_job(progress, session, request, around, mask))
     finally:
         progress.close()
-    if not image.is_valid() or (source.layer is not None and not source.layer.is_valid()):
-        what = "The image was closed, or its layer deleted, while the server worked"
-        raise LayerUnsuitable(what=what, suggestion=f"The result is kept on the server as job {job}.")
+    _check_unchanged(image, source, kind, job)
     layer = layers.insert(image, source, pictures, job)
     if interactive:
         _tell_shortfalls(pictures)
     return layer
+
+
+def _estimate(image, drawables, config):
+    """What the dialog may run off the main thread to say what the server would do with the settings as they are."""
+    source = pixels.find_source(image, drawables, config.get_property("sample-merged"))
+    selected, request = pixels.selected_box(image, source), _request(config, image, source)
+    address = _text(config, "server")
+    return lambda: server.estimate(address, request, selected)
+
+
+def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> None:
+    """GIMP can be used while the server works. Raises LayerUnsuitable when the result has no place any more."""
+    what = ""
+    if not image.is_valid() or (source.layer is not None and not source.layer.is_valid()):
+        what = "The image was closed, or its layer deleted, while the server worked"
+    elif pixels.kind_of(image) != kind:
+        what = "The image was resized or converted while the server worked"
+    if what:
+        raise LayerUnsuitable(what=what, suggestion=f"Run it again; the result for the old image is job {job}.")
 
 
 def _request(config, image, source: pixels.Source) -> EditRequest:

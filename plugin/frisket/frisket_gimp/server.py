@@ -46,6 +46,21 @@ def open_and_plan(progress, address: str, request, selected: Box) -> tuple[Serve
     return server, server.client.plan(request, [selected])
 
 
+def estimate(address: str, request: EditRequest, selected: Box) -> str:
+    """A line for the dialog; empty when no server runs, which is then started when it is needed."""
+    server = _given(address) if address else _running()
+    if server is None:
+        return ""
+    try:
+        plan = server.client.plan(request, [selected])
+    except FrisketError as error:
+        return f"{error.title}: {error.cause}"
+    finally:
+        server.client.close()
+    sizes = " and ".join(str(piece.working) for piece in plan.pieces) or str(plan.region.size)
+    return "\n".join([f"The engine '{plan.engine}' will work on {sizes} px.", *(d.detail for d in plan.degraded)])
+
+
 def _given(address: str, token: str | None = None) -> Server:
     token = os.environ.get("FRISKET_TOKEN", "") if token is None else token
     return Server(Client(H2Transport(address, token), CLIENT_NAME), address, token)
