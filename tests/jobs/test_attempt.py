@@ -1,0 +1,163 @@
+import asyncio
+import contextlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fakes.runners import FakeRunner, echo, gated, until_cancelled
+from frisket.errors import DiskFull, EngineFailed, ServerDraining, WorkerCrashed
+from frisket.jobs import attempt as module
+from frisket.jobs.attempt import Attempt, Tools
+from frisket.jobs.blobs import Blobs
+from frisket.jobs.records import EventKind, NewJob
+from frisket.jobs.runner import Progress
+from frisket.jobs.states import JobState
+from frisket.jobs.store import Store
+from frisket.jobs.watchers import Watchers
+
+
+@contextlib.contextmanager
+def opened(tmp_path, runner, max_tries=3):
+    """Tools with one job in their store."""
+    store, blobs = Store(tmp_path / "jobs.db"), Blobs(tmp_path / "blobs")
+    with ThreadPoolExecutor(1) as thread:
+        job, _ = store.add(NewJob("1", "gimp", "inpaint", "patch", "{}", {"pixels": blobs.put(b"abc")}, 3))
+        yield Tools(store, blobs, runner, Watchers(), thread, max_tries), job.id
+    store.close()
+
+
+def kinds(tools: Tools, job: str) -> str:
+    return " ".join(event.kind.value for event in tools.store.events(job))
+
+
+def test_it_ends_with_results(tmp_path):
+    with opened(tmp_path, FakeRunner(echo)) as (tools, job):
+        assert asyncio.run(Attempt(tools, job).run()) is False
+        assert kinds(tools, job) == "queued started finished"
+        (result,) = tools.store.results(job)
+        assert tools.blobs.path(result.planes[0]).read_bytes() == b"abc"
+
+
+def test_it_ends_with_the_error_that_the_runner_raised(tmp_path):
+    error = EngineFailed(engine="patch", reason="no")
+
+    async def fail(runner, assignment, tell, keep):
+        raise error
+
+    with opened(tmp_path, FakeRunner(fail)) as (tools, job):
+        assert asyncio.run(Attempt(tools, job).run()) is False
+        assert kinds(tools, job) == "queued started failed"
+        assert tools.store.get(job).error == error
+
+
+def test_cancelled_before_its_start_it_never_reaches_the_runner(tmp_path):
+    runner = FakeRunner(echo)
+    with opened(tmp_path, runner) as (tools, job):
+        attempt = Attempt(tools, job)
+        attempt.cancel()
+        assert asyncio.run(attempt.run()) is False
+        assert kinds(tools, job) == "queued started cancelled"
+        assert runner.began == []
+
+
+@pytest.mark.parametrize(("max_tries", "again", "ends"), [(1, False, "failed"), (2, True, "queued")])
+def test_a_crash_asks_for_another_try_while_there_is_one(tmp_path, max_tries, again, ends):
+    async def crash(runner, assignment, tell, keep):
+        raise WorkerCrashed(ending="signal 9", tries=assignment.tries)
+
+    with opened(tmp_path, FakeRunner(crash), max_tries) as (tools, job):
+        assert asyncio.run(Attempt(tools, job).run()) is again
+        assert kinds(tools, job) == f"queued started {ends}"
+
+
+def test_stopped_with_its_server_the_job_is_queued_again(tmp_path):
+    async def main(tools, job):
+        task = asyncio.create_task(Attempt(tools, job).run())
+        while tools.store.get(job).state is not JobState.RUNNING:
+            await asyncio.sleep(0.005)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with opened(tmp_path, FakeRunner(until_cancelled)) as (tools, job):
+        asyncio.run(main(tools, job))
+        assert kinds(tools, job) == "queued started queued"
+
+
+def test_stopped_at_any_moment_the_record_makes_sense(tmp_path):
+    async def main(tools, job, delay):
+        task = asyncio.create_task(Attempt(tools, job).run())
+        await asyncio.sleep(delay)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    for n in range(12):
+        folder = tmp_path / str(n)
+        with opened(folder, FakeRunner(echo)) as (tools, job):
+            asyncio.run(main(tools, job, n * 0.0007))
+            allowed = ("queued", "queued started queued", "queued started finished")
+            assert kinds(tools, job) in allowed
+            assert tools.store.get(job).state in (JobState.QUEUED, JobState.FINISHED)
+
+
+def test_an_end_that_a_full_disk_refuses_is_recorded_when_there_is_room_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FULL_DISK_S", 0.05)
+    real, refused = Store.move, []
+
+    def move(self, job, to, *args, **kwargs):
+        if to.final and len(refused) < 3:
+            refused.append(to)
+            raise DiskFull(folder="x", free=0, needed=1)
+        return real(self, job, to, *args, **kwargs)
+
+    monkeypatch.setattr(Store, "move", move)
+    with opened(tmp_path, FakeRunner(echo)) as (tools, job):
+        began = time.monotonic()
+        assert asyncio.run(Attempt(tools, job).run()) is False
+        assert time.monotonic() - began >= 0.1
+        assert refused == [JobState.FINISHED, JobState.FAILED, JobState.FAILED]
+        assert tools.store.get(job).error == DiskFull(folder="x", free=0, needed=1)
+
+
+def test_progress_that_cannot_be_recorded_does_not_cost_the_picture(tmp_path, monkeypatch, caplog):
+    def note(self, job, kind, data):
+        raise DiskFull(folder="x", free=0, needed=1)
+
+    async def main(tools, job):
+        task = asyncio.create_task(Attempt(tools, job).run())
+        while "is not recorded" not in caplog.text:
+            await asyncio.sleep(0.005)
+        tools.runner.gate.set()
+        await task
+
+    monkeypatch.setattr(Store, "note", note)
+    with opened(tmp_path, FakeRunner(gated)) as (tools, job):
+        asyncio.run(main(tools, job))
+        assert tools.store.get(job).state is JobState.FINISHED
+
+
+def test_progress_is_never_recorded_after_the_end(tmp_path):
+    async def burst(runner, assignment, tell, keep):
+        for n in range(100):
+            tell(Progress(n / 100))
+            if n % 25 == 0:
+                await asyncio.sleep(0)
+        return []
+
+    for n in range(10):
+        with opened(tmp_path / str(n), FakeRunner(burst)) as (tools, job):
+            asyncio.run(Attempt(tools, job).run())
+            assert tools.store.events(job)[-1].kind is EventKind.FINISHED
+
+
+def test_a_closed_desk_answers_that_it_stops(tmp_path):
+    async def main(tools, job):
+        await tools.ask(tools.store.get, job)
+        tools.thread.shutdown()
+        with pytest.raises(ServerDraining):
+            await tools.ask(tools.store.get, job)
+
+    with opened(tmp_path, FakeRunner()) as (tools, job):
+        asyncio.run(main(tools, job))
