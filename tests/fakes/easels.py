@@ -109,3 +109,10 @@ def make_stillborn() -> FakeEasel:
 
 def make_broken() -> FakeEasel:
     raise ImportError("no such engine")
+
+
+def make_babbling() -> FakeEasel:
+    """Writes to the pipe what is no message, and goes on living."""
+    os.write(int(sys.argv[-2]), b"\x00\x00\x00\x04oops")
+    time.sleep(60)
+    raise AssertionError
