@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from frisket import errors
 from frisket.cli.exits import EXIT
 from frisket.errors import FrisketError, Kind, UnknownError, rebuild

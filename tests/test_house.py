@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "server" / "frisket"
 WALL = 400  # lines
+LISTS = {"errors.py"}  # one class for each error: a list, not a second idea
 
 DOWNHILL = ["errors", "raster", "models", "engines", "edits", "jobs", "workers", "rpc"]
 # Beside the chain: what each of these may import besides itself and errors.
@@ -83,10 +84,8 @@ def test_the_direction_test_can_fail() -> None:
     assert allowed("workers", "jobs.runner")
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
+@pytest.mark.parametrize("path", [p for p in modules() if p.name not in LISTS], ids=name_of)
 def test_modules_stay_below_the_wall(path: Path) -> None:
-    if path.name == "errors.py":
-        pytest.skip("one class for each error: a list, not a second idea")
     lines = len(path.read_text().splitlines())
     assert lines <= WALL, f"{path.name} has {lines} lines: look for the second idea in it"
 

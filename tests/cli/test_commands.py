@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from conftest import ServerProcess, run_cli
 from frisket.cli.exits import EXIT
 from frisket.cli.main import COMMANDS, SUMMARIES, main
 from frisket.errors import FrisketError
+from live import ServerProcess, run_cli
 
 rng = np.random.default_rng(5)
 

@@ -7,6 +7,7 @@ from concurrent import futures
 
 import grpc
 import pytest
+
 from frisket.client.h2_transport import PIECE, H2Transport
 from frisket.client.transport import ERROR_TRAILER, MAX_MESSAGE
 from frisket.errors import (

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+
 from frisket.client import h2_wire
 from frisket.client.h2_transport import H2Transport
 from frisket.client.h2_wire import Wake, connect

@@ -1,6 +1,7 @@
 """Every gRPC status becomes an error that a user can act on."""
 
 import pytest
+
 from frisket.client.status import StatusCode, error_from_status
 from frisket.errors import (
     Cancelled,

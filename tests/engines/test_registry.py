@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from fakes.engines import SLOW, TOY, ToyEngine
 from frisket.engines.registry import Registry, checked, load
 from frisket.engines.spec import Task

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ServerProcess
 from frisket.client.client import Client
 from frisket.errors import ServerDraining, ServerUnreachable
 from frisket.rpc.stubs import jobs_pb2
+from live import ServerProcess
 from rpc.test_studio import ask, outcome, submit
 
 
