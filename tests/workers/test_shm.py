@@ -152,8 +152,30 @@ def test_no_room_anywhere_is_told_with_numbers(tmp_path, monkeypatch):
     tray.close()
 
 
-def test_room_without_fallocate(tmp_path, monkeypatch):
+def test_a_broken_folder_is_no_reason_to_leave_a_file(tmp_path, monkeypatch):
+    def fallocate(fd, offset, size):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    with pytest.raises(OSError, match="Input/output"):
+        Tray([tmp_path]).room(10)
+    assert segments(tmp_path) == []
+
+
+def missing(monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate")
+
+
+def refused(monkeypatch):
+    def fallocate(fd, offset, size):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+
+
+@pytest.mark.parametrize("lacks", [missing, refused])
+def test_room_without_fallocate(tmp_path, monkeypatch, lacks):
+    lacks(monkeypatch)
     segment = Segment(tmp_path, SMALLEST)
     segment.reserve(1_500_000)
     assert 1_500_000 <= allocated(segment.path) < 1_700_000

@@ -23,10 +23,11 @@ from frisket.errors import DiskFull
 PREFIX = "frisket-"
 SUFFIX = ".shm"
 SMALLEST = 64 << 20  # address space only: pages are taken as they are needed
-KEPT = 256 << 20  # segments up to this size stay for the next job: fresh pages cost 10 times a copy
+KEPT = 256 << 20  # up to this size a segment stays for the next job: fresh pages take 6 times as long to fill
 CONTROL_SIZE = mmap.PAGESIZE
 ALIGNMENT = 64  # bytes: planes begin on a cache line
 ZEROS = bytes(1 << 20)
+UNSUPPORTED = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM} if sys.platform != "win32" else {errno.ENOSPC, errno.ENOMEM}
 
 
@@ -80,13 +81,23 @@ class Segment:
         """
         if needed <= self._reserved:
             return
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._fd, 0, needed)
-        else:
+        if not self._allocate(needed):
             for start in range(self._reserved, needed, len(ZEROS)):
                 os.lseek(self._fd, start, os.SEEK_SET)
                 os.write(self._fd, ZEROS[: needed - start])
         self._reserved = needed
+
+    def _allocate(self, needed: int) -> bool:
+        """Whether the system knows how to."""
+        if not hasattr(os, "posix_fallocate"):
+            return False
+        try:
+            os.posix_fallocate(self._fd, 0, needed)
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            return False
+        return True
 
     def view(self, offset: int, size: int) -> memoryview:
         """Bytes to read and write in place. Release it before `close`."""
@@ -115,19 +126,26 @@ class Tray:
         self._segment: Segment | None = None
 
     def room(self, needed: int) -> Segment:
-        """A segment with at least `needed` bytes to use; the same as before where that is enough. Raises DiskFull."""
+        """A segment with at least `needed` bytes to use; the same as before where that is enough.
+
+        Raises DiskFull, OSError when the last folder cannot be used at all.
+        """
         if self._segment is not None and self._segment.size >= needed and _reserved(self._segment, needed):
             return self._segment
         self.close()
+        last = self._folders[-1]
         for folder in self._folders:
-            with contextlib.suppress(OSError):
+            try:
                 segment = Segment(folder, size_class(needed))
-                if _reserved(segment, needed):
-                    self._segment = segment
-                    return segment
-                segment.close()
-        folder = self._folders[-1]
-        raise DiskFull(folder=folder, free=shutil.disk_usage(folder).free, needed=needed)
+            except OSError as error:
+                if folder == last and error.errno not in FULL:
+                    raise
+                continue
+            if _reserved(segment, needed):
+                self._segment = segment
+                return segment
+            segment.close()
+        raise DiskFull(folder=last, free=shutil.disk_usage(last).free, needed=needed)
 
     def trim(self) -> None:
         """Give back what is too large to keep for the next job."""
@@ -155,6 +173,7 @@ def _reserved(segment: Segment, needed: int) -> bool:
         segment.reserve(needed)
     except OSError as error:
         if error.errno not in FULL:
+            segment.close()
             raise
         return False
     return True
