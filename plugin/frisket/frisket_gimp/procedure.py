@@ -53,7 +53,8 @@ def _fill(procedure, run_mode, image, drawables, config) -> Gimp.Layer:
         session, plan = progress.do(lambda: server.open_and_plan(progress, _text(config, "server"), request, selected))
         request = with_region(request, plan.region.clipped(source.box), source.format)
         around, mask = pixels.read(image, source, request.region), pixels.read_selection(image, request.region)
-        job, pictures = progress.do(lambda: server.run_job(progress, session, request, around, mask))
+        job, pictures = progress.do(lambda: session.run(request, around, mask, progress))
+        session.close()
     finally:
         progress.close()
     _check_unchanged(image, source, kind, job)

@@ -49,6 +49,7 @@ SHIPPED = (
     "client/h2_wire.py",
     "client/launch.py",
     "client/places.py",
+    "client/session.py",
     "client/status.py",
     "client/transport.py",
 )
