@@ -128,7 +128,7 @@ class HttpStyles(BaseHTTPRequestHandler):
         width = image.shape[1] // 2
         return np.frombuffer(type(self).edit(image.tobytes(), mask.tobytes()), np.uint8).reshape(-1, width, 4)
 
-    def log_message(self, *words: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+
 from frisket.engines.spec import Channels, EngineSpec, MaskLaw, Param, ParamKind, Report, Task, Work
 from frisket.raster.sizes import SizeRule
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -119,7 +120,10 @@ def refusal(stub, messages: Messages) -> jobs_pb2.Error:
     error = caught.value
     assert error.code() is not grpc.StatusCode.INTERNAL, error.details()
     assert error.code() is not grpc.StatusCode.UNKNOWN, error.details()
-    return jobs_pb2.Error.FromString(dict(error.trailing_metadata())[ERROR_TRAILER])
+    trailers: Any = error.trailing_metadata()
+    (details,) = [value for key, value in trailers if key == ERROR_TRAILER]
+    assert isinstance(details, bytes)
+    return jobs_pb2.Error.FromString(details)
 
 
 @pytest.mark.parametrize("lie", LIES, ids=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from typing import Any
 
 import grpc
 import numpy as np
@@ -57,8 +58,9 @@ def mask() -> np.ndarray:
 
 
 def ask(engine: str = "toy", fmt: PixelFormat | None = None, **changes) -> EditRequest:
-    fields = {"canvas": Size(W, H), "region": Box(0, 0, W, H), "params": InpaintParams(), "engine": engine}
-    return EditRequest(**(fields | {"format": fmt or PixelFormat()} | changes))
+    fields: dict[str, Any] = {"canvas": Size(W, H), "region": Box(0, 0, W, H), "params": InpaintParams()}
+    fields |= {"engine": engine, "format": fmt or PixelFormat()}
+    return EditRequest(**(fields | changes))
 
 
 def submit(client: Client, request: EditRequest, image: np.ndarray | None = None, request_id: str | None = None):
@@ -242,7 +244,7 @@ def test_tokens(server, transport: str) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             call(studio_pb2.GetServerInfoRequest().SerializeToString())
         assert TokenMissing.title in str(caught.value)
-        health = health_pb2_grpc.HealthStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)
         reply = health.Check(health_pb2.HealthCheckRequest(service="frisket.v1.Studio"))
         assert reply.status == health_pb2.HealthCheckResponse.SERVING
 

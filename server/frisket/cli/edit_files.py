@@ -143,7 +143,7 @@ def cutout(result: Result) -> tuple[np.ndarray, PixelFormat]:
     layout = result.format.layout
     own = fill[..., -1] if layout.has_alpha else np.ones_like(alpha)
     wide = PixelFormat(result.format.samples, Layout.RGBA if layout.colors == 3 else Layout.GRAY_ALPHA)
-    return pixels.from_work(np.dstack([fill[..., : layout.colors], own * alpha]), wide), wide
+    return pixels.from_work(np.dstack([fill[..., : layout.colors], own * alpha]).astype(np.float32), wide), wide
 
 
 def write_result(result: Result, path: Path) -> None:

@@ -102,7 +102,7 @@ class Client:
         while True:
             try:
                 request = studio_pb2.WatchJobRequest(job=job, after_sequence=after, previews=previews)
-                with contextlib.closing(self._stream("WatchJob", request, jobs_pb2.JobEvent)) as events:
+                with contextlib.closing(self._transport.stream("WatchJob", request, jobs_pb2.JobEvent)) as events:
                     for event in events:
                         broken_since = None
                         after = event.sequence
@@ -125,7 +125,9 @@ class Client:
                 job=job, index=index, accept=[images_pb2.CODEC_RAW], offset=len(received)
             )
             try:
-                with contextlib.closing(self._stream("GetResult", request, studio_pb2.GetResultResponse)) as parts:
+                with contextlib.closing(
+                    self._transport.stream("GetResult", request, studio_pb2.GetResultResponse)
+                ) as parts:
                     for part in parts:
                         if part.WhichOneof("part") == "header":
                             header = part.header
@@ -150,9 +152,6 @@ class Client:
 
     def _unary(self, method, request, reply):
         return self._transport.unary(method, request, reply, timeout=QUICK)
-
-    def _stream(self, method, request, reply):
-        return self._transport.stream(method, request, reply)
 
 
 def with_region(request: EditRequest, region: Box, fmt: PixelFormat) -> EditRequest:

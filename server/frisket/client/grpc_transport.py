@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
 
 import grpc
 
@@ -55,7 +55,9 @@ class GrpcTransport:
                 raise failure[0] from None
             raise
 
-    def stream(self, method: str, request: Message, reply: type[M], timeout: float | None = None) -> Iterator[M]:
+    def stream(
+        self, method: str, request: Message, reply: type[M], timeout: float | None = None
+    ) -> Generator[M, None, None]:
         make = self._channel.unary_stream(SERVICE + method, _bytes_of, reply.FromString)
         call = make(request, timeout=timeout, metadata=self._metadata)
         self._call = call
@@ -88,12 +90,13 @@ class GrpcTransport:
 
     def _translated(self, error: grpc.RpcError) -> FrisketError:
         assert isinstance(error, grpc.Call)
-        details = None
-        with contextlib.suppress(TypeError):
-            details = dict(error.trailing_metadata() or ()).get(ERROR_TRAILER)
+        words = None
+        trailers: Any = error.trailing_metadata() or ()
+        for key, value in trailers:
+            if key == ERROR_TRAILER and isinstance(value, bytes):
+                words = value
         code = error.code()
         number = code.value[0] if code is not None else 2
-        words = details if isinstance(details, bytes) else None
         return error_from_status(number, error.details() or "", words, self._address)
 
 

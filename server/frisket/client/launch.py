@@ -58,7 +58,7 @@ def start_server(
     raise ServerDidNotStart(command=" ".join(command), seconds=seconds, detail=_last_words(log, start))
 
 
-def _adopt(process: subprocess.Popen[bytes], runtime: Runtime) -> Runtime:
+def _adopt(process: subprocess.Popen[Any], runtime: Runtime) -> Runtime:
     process.returncode = 0  # it is on its own now: no warning when our handle goes
     return runtime
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -28,7 +28,9 @@ class Transport(Protocol):
         """Many messages out, one back. When the server refuses early the rest is not sent."""
         ...
 
-    def stream(self, method: str, request: Message, reply: type[M], timeout: float | None = None) -> Iterator[M]:
+    def stream(
+        self, method: str, request: Message, reply: type[M], timeout: float | None = None
+    ) -> Generator[M, None, None]:
         """One message out, many back. Closing the iterator ends the call on the server too."""
         ...
 

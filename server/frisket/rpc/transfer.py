@@ -66,7 +66,7 @@ class Receiver:
         from frisket.raster import codecs
 
         array = codecs.decode(self._gathered, self._fmt, self._size, self._codec, self._plane)
-        return self._blobs.put(memoryview(array).cast("B"))
+        return self._blobs.put(memoryview(array.tobytes()))
 
 
 async def receive(parts: AsyncIterator[studio_pb2.SubmitEditRequest], receivers: dict[str, Receiver]) -> dict[str, str]:
