@@ -20,7 +20,7 @@ LAYER_TYPES = {
 
 
 # In which values the soft edge is mixed with what lies below, by the last words of a precision's name: in the image's
-# own, as the server mixes. GIMP's default, linear light, would also round what lies outside the mask in float images.
+# own. GIMP's default, linear light, would round what lies outside the mask in float images that are not linear.
 COMPOSITE_SPACES = {
     "linear": Gimp.LayerColorSpace.RGB_LINEAR,
     "non-linear": Gimp.LayerColorSpace.RGB_NON_LINEAR,

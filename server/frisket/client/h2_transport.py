@@ -1,7 +1,7 @@
 """gRPC in pure Python: the transport for interpreters that take no compiled wheels, such as an editor's own.
 
 Implements frisket.client.transport.Transport with blocking sockets on the h2 package (PROTOCOL-HTTP2.md of gRPC).
-Connects when the first call is made and again after a broken connection. Measured beside grpcio in docs/gimp.md.
+Connects when the first call is made and again after a broken connection. bench/transport.py times it beside grpcio.
 """
 
 from __future__ import annotations
