@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from frisket.errors import WorkerCrashed
 from frisket.jobs.blobs import Blobs
 from frisket.jobs.desk import Desk
@@ -49,7 +51,7 @@ async def main():
     desk = desk_in(Path(sys.argv[1]))
     await desk.start()
     done, _ = await desk.submit(job(desk, "done", "echo"))
-    running, _ = await desk.submit(job(desk, "running", "steps", n=60, step_s=0.02))
+    running, _ = await desk.submit(job(desk, "running", "steps", n=30, step_s=0.02))
     waiting, _ = await desk.submit(job(desk, "waiting", "echo"))
     async for event in desk.watch(running.id):
         if event.kind is EventKind.PROGRESS and event.data["fraction"] > 0.2:
@@ -161,6 +163,7 @@ def test_a_job_that_hangs_is_cancelled_all_the_same(tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_closing_in_the_middle_of_a_job_leaves_it_for_the_next_start(tmp_path):
     async def main():
         desk = desk_in(tmp_path)
@@ -180,6 +183,7 @@ def test_closing_in_the_middle_of_a_job_leaves_it_for_the_next_start(tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_worker_killed_from_outside_while_two_work(tmp_path):
     async def main():
         desk = desk_in(tmp_path, slots=2)

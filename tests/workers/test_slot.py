@@ -156,16 +156,16 @@ def test_progress_and_previews_arrive_in_order(tmp_path):
     asyncio.run(main())
 
 
-ENDINGS = {
-    "9": "signal 9",
-    "6": "signal 6",
-    "segfault": "signal 11",
-    "exit": "exit code 137",
-    "sysexit": "exit code 3",
-}
+ENDINGS = [
+    ("9", "signal 9"),
+    ("segfault", "signal 11"),
+    ("exit", "exit code 137"),
+    pytest.param("6", "signal 6", marks=pytest.mark.slow),
+    pytest.param("sysexit", "exit code 3", marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize(("how", "ending"), ENDINGS.items())
+@pytest.mark.parametrize(("how", "ending"), ENDINGS)
 def test_a_death_is_told_and_the_next_job_runs(tmp_path, how, ending):
     async def main():
         async with opened(tmp_path) as slot:
