@@ -60,6 +60,7 @@ def test_typing_a_prompt_and_pressing_fill(gimp, studio, screen, photo):
     body = f"""{OPEN}
 status, layer = fill(image, {INTERACTIVE})
 out["status"] = status; out["layers"] = len(image.get_layers())
+out["again"] = fill(image, mode=Gimp.RunMode.WITH_LAST_VALS)[0]
 """
     with gimp.shown(screen, body):
         screen.window("^Fill Selection$")
@@ -71,6 +72,8 @@ out["status"] = status; out["layers"] = len(image.get_layers())
     request = studio.jobs["job-0"][0].request
     assert request.inpaint.prompt == "a red barn"
     assert not request.inpaint.dials.HasField("context")
+    assert out["again"] == "success"
+    assert studio.jobs["job-1"][0].request.inpaint.prompt == "a red barn"
 
 
 def test_cancel_in_the_progress_window(gimp, studio, screen, photo):
@@ -104,3 +107,18 @@ def test_leaving_the_dialog_asks_nothing_of_the_server(gimp, studio, screen, pho
         screen.key("Escape")
         assert gimp.finished()["result"] == "cancel"
     assert not studio.jobs
+
+
+def test_a_result_is_not_forced_into_an_image_that_changed(gimp, studio, screen, photo):
+    studio.pause = 6
+    body = f"{OPEN}out['result'] = fill(image); out['layers'] = len(image.get_layers())"
+    with gimp.shown(screen, body):
+        assert studio.reached.wait(40)
+        screen.window("320x240")
+        screen.key("alt+i", "m", "g")  # Image > Mode > Grayscale, while the server works
+        out = gimp.finished()
+    status, text = out["result"]
+    assert status == "execution-error"
+    assert "resized or converted while the server worked" in text
+    assert "job-0" in text
+    assert out["layers"] == 1
