@@ -18,6 +18,7 @@ from frisket.edits.results import ResultMeta
 from frisket.edits.run import EngineEasel
 from frisket.engines.patch.engine import PatchEngine
 from frisket.engines.registry import Registry
+from frisket.engines.spec import EngineSpec
 from frisket.raster.geometry import Box, Size
 from frisket.raster.masks import bounds
 
@@ -40,19 +41,28 @@ class Silent:
 
 def in_process(threads: int = 0, seed: int = 0) -> Fill:
     """The built-in engine through plan and edit, loaded before the first call. threads: 0 = all."""
-    easel = EngineEasel(Registry([PatchEngine(threads)]))
+    easel, spec = loaded(threads)
+    return lambda picture, hole: pasted(picture, *edited(easel, spec, picture, hole, seed))
+
+
+def loaded(threads: int = 0) -> tuple[EngineEasel, EngineSpec]:
+    """An easel whose engine has compiled or read its kernels, and the engine's spec."""
+    engine = PatchEngine(threads)
+    easel = EngineEasel(Registry([engine]))
     easel.warm()
-    spec = PatchEngine(threads).spec
+    return easel, engine.spec
 
-    def fill(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        request, selection = request_for(hole, seed)
-        request = replace(request, region=plan_inpaint(request, [selection], spec).region)
-        pixels, mask = planes_of(picture, hole, request.region)
-        planes = {"pixels": memoryview(pixels), "mask": memoryview(mask)}
-        (done,) = easel.run(to_json(request), planes, Silent())
-        return pasted(picture, ResultMeta.from_json(done.meta).box, *(np.asarray(plane) for plane in done.planes))
 
-    return fill
+def edited(
+    easel: EngineEasel, spec: EngineSpec, picture: np.ndarray, hole: np.ndarray, seed: int = 0
+) -> tuple[Box, np.ndarray, np.ndarray]:
+    """Plan, crop, fill. The box of the result on the canvas, its pixels (h, w, 3) uint8 and its mask (h, w) uint8."""
+    request, selection = request_for(hole, seed)
+    request = replace(request, region=plan_inpaint(request, [selection], spec).region)
+    pixels, mask = planes_of(picture, hole, request.region)
+    (done,) = easel.run(to_json(request), {"pixels": memoryview(pixels), "mask": memoryview(mask)}, Silent())
+    made, shown = (np.asarray(plane) for plane in done.planes)
+    return ResultMeta.from_json(done.meta).box, made, shown
 
 
 @contextlib.contextmanager
