@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from frisket.edits.plan import plan_inpaint
 from frisket.edits.requests import EditRequest, InpaintParams, to_json
 from frisket.edits.results import ResultMeta
 from frisket.edits.run import EngineEasel
+from frisket.edits.tasks import row_of
 from frisket.engines.patch.engine import PatchEngine
 from frisket.engines.registry import Registry
 from frisket.engines.spec import EngineSpec
@@ -58,7 +58,7 @@ def edited(
 ) -> tuple[Box, np.ndarray, np.ndarray]:
     """Plan, crop, fill. The box of the result on the canvas, its pixels (h, w, 3) uint8 and its mask (h, w) uint8."""
     request, selection = request_for(hole, seed)
-    request = replace(request, region=plan_inpaint(request, [selection], spec).region)
+    request = replace(request, region=row_of(request.task).plan(request, [selection], spec).region)
     pixels, mask = planes_of(picture, hole, request.region)
     (done,) = easel.run(to_json(request), {"pixels": memoryview(pixels), "mask": memoryview(mask)}, Silent())
     made, shown = (np.asarray(plane) for plane in done.planes)
