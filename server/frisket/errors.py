@@ -2,8 +2,8 @@
 
 FrisketError
 ├── bad-request      MaskEmpty MaskMissing MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable
-│                    ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom UploadTruncated
-│                    UploadTooLong UploadCorrupt LayerUnsuitable
+│                    ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom
+│                    MoveLeavesNothing UploadTruncated UploadTooLong UploadCorrupt LayerUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown PluginPartsMissing
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
@@ -205,6 +205,13 @@ class NothingToSampleFrom(_BadRequest):
     title = "Nothing is left to copy from"
     cause_template = "The selection leaves {known} known pixels around it; the engine needs at least {needed}."
     remedy_template = "Select less, or widen the context so that more of the picture is seen."
+
+
+class MoveLeavesNothing(_BadRequest):
+    slug = "move-leaves-nothing"
+    title = "The selection would move out of the picture"
+    cause_template = "Moved by ({x}, {y}) px nothing of it lies within the region sent."
+    remedy_template = "Move it less, or send the region that PlanEdit answers."
 
 
 class UploadTruncated(_BadRequest):

@@ -9,6 +9,7 @@ from fakes.engines import BrokenEngine, SoftEngine, ToyEngine
 from fakes.tellers import Listener
 from frisket.edits import inpaint
 from frisket.edits.progress import Progress
+from frisket.edits.repaint import Planes
 from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
 from frisket.edits.results import DegradationKind
 from frisket.engines.spec import Engine
@@ -37,7 +38,7 @@ def ask(image: np.ndarray, fmt: PixelFormat, params: InpaintParams | None = None
 
 
 def paint(request: EditRequest, image, mask, engine: Engine | None = None, tell: Listener | None = None):
-    return inpaint.run(request, image, mask, engine or ToyEngine(), Progress(tell or Listener()))
+    return inpaint.run(request, Planes(image, mask), engine or ToyEngine(), Progress(tell or Listener()))
 
 
 def hole(h: int = 60, w: int = 80) -> np.ndarray:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.engines import SOFT, TOY
-from frisket.edits.plan import MAX_PIECES, less_context, parts_of, plan_inpaint, resolve_dials
+from frisket.edits.plan import MAX_PIECES, less_context, parts_of, plan_selection, resolve_dials
 from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
 from frisket.edits.results import DegradationKind
 from frisket.errors import MaskEmpty
@@ -24,7 +24,7 @@ def request(**params) -> EditRequest:
 
 
 def test_one_selection_gets_its_context() -> None:
-    plan = plan_inpaint(request(), [Box(400, 300, 100, 40)], SPEC)
+    plan = plan_selection(request(), [Box(400, 300, 100, 40)], SPEC)
     assert plan.region == Box(350, 250, 200, 140)
     assert [p.crop for p in plan.pieces] == [plan.region]
     assert plan.pieces[0].working == Size(200, 140)
@@ -33,17 +33,17 @@ def test_one_selection_gets_its_context() -> None:
 
 
 def test_context_stops_at_the_canvas() -> None:
-    assert plan_inpaint(request(), [Box(0, 0, 100, 40)], SPEC).region == Box(0, 0, 150, 90)
+    assert plan_selection(request(), [Box(0, 0, 100, 40)], SPEC).region == Box(0, 0, 150, 90)
 
 
 def test_the_users_dials_win() -> None:
     dials = MaskDials(grow=3, feather=5, context=10)
-    assert plan_inpaint(request(dials=dials), [Box(400, 300, 100, 40)], SPEC).region == Box(390, 290, 120, 60)
+    assert plan_selection(request(dials=dials), [Box(400, 300, 100, 40)], SPEC).region == Box(390, 290, 120, 60)
 
 
 def test_the_crop_always_holds_what_may_be_repainted() -> None:
     dials = MaskDials(grow=30, feather=50, context=10)
-    assert plan_inpaint(request(dials=dials), [Box(400, 300, 100, 40)], SPEC).region == Box(320, 220, 260, 200)
+    assert plan_selection(request(dials=dials), [Box(400, 300, 100, 40)], SPEC).region == Box(320, 220, 260, 200)
 
 
 def test_automatic_dials_follow_the_engines_law() -> None:
@@ -56,8 +56,8 @@ def test_automatic_dials_follow_the_engines_law() -> None:
 
 
 def test_far_parts_are_worked_on_apart_and_near_ones_together() -> None:
-    far = plan_inpaint(request(), [Box(0, 0, 20, 20), Box(900, 700, 20, 20)], SPEC)
-    near = plan_inpaint(request(), [Box(100, 100, 20, 20), Box(125, 100, 20, 20)], SPEC)
+    far = plan_selection(request(), [Box(0, 0, 20, 20), Box(900, 700, 20, 20)], SPEC)
+    near = plan_selection(request(), [Box(100, 100, 20, 20), Box(125, 100, 20, 20)], SPEC)
     assert len(far.pieces) == 2
     assert sum(p.crop.area for p in far.pieces) < 0.01 * far.region.area
     assert len(near.pieces) == 1
@@ -80,7 +80,7 @@ def test_no_crop_holds_anothers_selection(selection: list[Box]) -> None:
 @given(st.lists(boxes, min_size=1, max_size=200))
 def test_specks_without_number_stay_a_bounded_number_of_pieces(selection: list[Box]) -> None:
     if any(not box.clipped(WHOLE).empty for box in selection):
-        plan = plan_inpaint(request(), selection, SPEC)
+        plan = plan_selection(request(), selection, SPEC)
         assert 1 <= len(plan.pieces) <= MAX_PIECES
         for piece in plan.pieces:
             assert plan.region.holds(piece.crop)
@@ -89,11 +89,11 @@ def test_specks_without_number_stay_a_bounded_number_of_pieces(selection: list[B
 @pytest.mark.parametrize("selection", [[], [Box(2000, 0, 10, 10)], [Box(5, 5, 0, 3)]])
 def test_nothing_selected_is_an_error(selection: list[Box]) -> None:
     with pytest.raises(MaskEmpty):
-        plan_inpaint(request(), selection, SPEC)
+        plan_selection(request(), selection, SPEC)
 
 
 def test_a_smaller_working_size_is_told() -> None:
-    plan = plan_inpaint(request(), [Box(100, 100, 500, 300)], SOFT.spec)
+    plan = plan_selection(request(), [Box(100, 100, 500, 300)], SOFT.spec)
     (told,) = plan.degraded
     assert told.kind is DegradationKind.SMALLER_SIZE
     assert str(plan.pieces[0].working) in told.detail

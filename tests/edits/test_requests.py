@@ -24,10 +24,12 @@ from frisket.raster.geometry import Box, Size
 
 dial = st.none() | st.integers(0, 1024)
 dials = st.builds(MaskDials, dial, dial, dial, st.none() | st.integers(0, 4096))
+context = st.builds(MaskDials, context=st.none() | st.integers(0, 4096))
+offset = st.integers(-(1 << 20), 1 << 20)
 unit = st.floats(0, 1)
 params = st.one_of(
-    st.builds(InpaintParams, st.text(max_size=30), st.text(max_size=9), unit, dials),
-    st.builds(OutpaintParams, *[st.integers(0, 99)] * 4, st.text(max_size=9), st.text(max_size=9), dials),
+    st.builds(InpaintParams, st.text(max_size=30), st.text(max_size=9), unit, dials, st.tuples(offset, offset)),
+    st.builds(OutpaintParams, *[st.integers(0, 99)] * 4, st.text(max_size=9), st.text(max_size=9), context),
     st.builds(VariationParams, unit, st.text(max_size=9), st.text(max_size=9), st.booleans(), dials),
     st.builds(RestoreFacesParams, unit, st.just((Box(1, 2, 3, 4),)), st.sampled_from((1, 2, 4))),
 )
@@ -58,7 +60,7 @@ def test_json_is_pinned() -> None:
     assert to_json(request) == (
         '{"canvas":{"height":3,"width":4},"count":1,"engine":"","engine_params":{},'
         '"format":["u8","rgb","perceptual"],"model":"","params":{"dials":{"blend":null,"context":null,"feather":null,'
-        '"grow":2},"negative_prompt":"","prompt":"\\u00e9","strength":1.0},'
+        '"grow":2},"move":[0,0],"negative_prompt":"","prompt":"\\u00e9","strength":1.0},'
         '"region":{"height":3,"width":4,"x":0,"y":0},"seed":5,"task":"inpaint"}'
     )
 
@@ -106,6 +108,9 @@ def test_checks_itself(changes: dict, error: type[Exception]) -> None:
         lambda: InpaintParams(strength=float("nan")),
         lambda: InpaintParams(prompt="x" * 20_001),
         lambda: MaskDials(grow=-1),
+        lambda: InpaintParams(move=(1 << 21, 0)),
+        lambda: OutpaintParams(left=-1),
+        lambda: OutpaintParams(left=1, dials=MaskDials(feather=3)),
         lambda: MaskDials(feather=1025),
         lambda: MaskDials(context=4097),
         lambda: VariationParams(strength=-0.1),

@@ -10,7 +10,6 @@ from frisket.edits.requests import (
     InpaintParams,
     OutpaintParams,
     RestoreFacesParams,
-    VariationParams,
 )
 from frisket.edits.tasks import TASKS, admit, row_of
 from frisket.engines.registry import Registry
@@ -44,8 +43,7 @@ def test_the_default_engine_and_parameters_are_filled_in() -> None:
 @pytest.mark.parametrize(
     ("request_", "error", "words"),
     [
-        (ask(OutpaintParams(left=1)), TaskNotBuilt, "outpaint"),
-        (ask(VariationParams()), TaskNotBuilt, "variation"),
+        (ask(OutpaintParams(left=1)), TaskNotSupported, "outpaint"),
         (ask(RestoreFacesParams()), TaskNotBuilt, "restore-faces"),
         (ask(engine="toyy"), EngineUnknown, "Did you mean toy?"),
         (ask(engine="other"), TaskNotSupported, "toy, slow, modelled"),

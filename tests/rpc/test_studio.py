@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from frisket.client.client import Client
-from frisket.edits.requests import EditRequest, InpaintParams, OutpaintParams, from_json
+from frisket.edits.requests import EditRequest, InpaintParams, RestoreFacesParams, from_json
 from frisket.errors import (
     Cancelled,
     EngineFailed,
@@ -192,7 +192,7 @@ def test_what_is_unknown_is_named(client: Client) -> None:
     with pytest.raises(EngineUnknown, match="Did you mean patch"):
         submit(client, ask("pach"))
     with pytest.raises(TaskNotBuilt):
-        submit(client, ask("", params=OutpaintParams(left=3)))
+        submit(client, ask("", params=RestoreFacesParams()))
     with pytest.raises(JobUnknown):
         list(client.watch("nonesuch"))
     with pytest.raises(JobUnknown):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from frisket.client.transport import Transport
@@ -23,6 +23,11 @@ CHUNK = 1 << 20
 QUICK = 20.0  # seconds for calls that only ask
 REATTACH_SECONDS = 60.0
 MASK_FORMAT = PixelFormat(Samples.U8, Layout.GRAY)
+PLANES = {
+    "pixels": studio_pb2.Chunk.PLANE_PIXELS,
+    "mask": studio_pb2.Chunk.PLANE_MASK,
+    "sources": studio_pb2.Chunk.PLANE_SOURCES,
+}
 FINAL = frozenset(
     (jobs_pb2.JOB_STATE_FINISHED, jobs_pb2.JOB_STATE_FAILED, jobs_pb2.JOB_STATE_CANCELLED),
 )
@@ -79,22 +84,33 @@ class Client:
         )
         return convert.plan_from_proto(self._unary("PlanEdit", message, studio_pb2.PlanEditResponse))
 
-    def submit(self, request: EditRequest, pixels: bytes, mask: bytes, request_id: str | None = None) -> jobs_pb2.Job:
-        """Send an edit. `pixels` and `mask` cover `request.region`, row by row, in request.format and 8-bit gray.
+    def submit(
+        self,
+        request: EditRequest,
+        pixels: bytes,
+        mask: bytes,
+        request_id: str | None = None,
+        sources: bytes | None = None,
+    ) -> jobs_pb2.Job:
+        """Send an edit. All planes cover `request.region`, row by row: `pixels` in request.format, `mask` in 8-bit
+        gray, and `sources`, if given, too (above 127 = content may be copied from here).
 
         A retry with the same `request_id` is harmless. Raises RequestInvalid when the bytes do not fit the region.
         """
         size = request.region.size
-        _check_length("pixels", pixels, size, request.format)
-        _check_length("mask", mask, size, MASK_FORMAT)
+        planes = {"pixels": (pixels, request.format), "mask": (mask, MASK_FORMAT)}
+        if sources is not None:
+            planes["sources"] = (sources, MASK_FORMAT)
+        for plane, (data, fmt) in planes.items():
+            _check_length(plane, data, size, fmt)
         header = studio_pb2.SubmitHeader(
             request_id=request_id or str(uuid.uuid4()),
             client_name=self._name,
             request=convert.request_to_proto(request),
-            pixels=_header(size, request.format, pixels),
-            mask=_header(size, MASK_FORMAT, mask),
+            **{plane: _header(size, fmt, data) for plane, (data, fmt) in planes.items()},
         )
-        return self._transport.upload("SubmitEdit", _parts(header, pixels, mask), jobs_pb2.Job)
+        parts = _parts(header, {plane: data for plane, (data, _) in planes.items()})
+        return self._transport.upload("SubmitEdit", parts, jobs_pb2.Job)
 
     def watch(self, job: str, after: int = 0, previews: bool = False) -> Iterator[jobs_pb2.JobEvent]:
         """Events of a job to its final one. Attaches again by itself for a minute after a broken connection."""
@@ -174,11 +190,11 @@ def _header(size: Size, fmt: PixelFormat, data: bytes) -> images_pb2.ImageHeader
     )
 
 
-def _parts(header: studio_pb2.SubmitHeader, pixels: bytes, mask: bytes) -> Iterator[studio_pb2.SubmitEditRequest]:
+def _parts(header: studio_pb2.SubmitHeader, planes: Mapping[str, bytes]) -> Iterator[studio_pb2.SubmitEditRequest]:
     yield studio_pb2.SubmitEditRequest(header=header)
-    for plane, data in ((studio_pb2.Chunk.PLANE_PIXELS, pixels), (studio_pb2.Chunk.PLANE_MASK, mask)):
+    for plane, data in planes.items():
         for start in range(0, len(data), CHUNK):
-            chunk = studio_pb2.Chunk(plane=plane, data=data[start : start + CHUNK])
+            chunk = studio_pb2.Chunk(plane=PLANES[plane], data=data[start : start + CHUNK])
             yield studio_pb2.SubmitEditRequest(chunk=chunk)
 
 

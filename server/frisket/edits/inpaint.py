@@ -1,117 +1,65 @@
-"""Inpaint: repaint what is selected, part by part, and hand back pixels with the mask to show them through."""
+"""Inpaint: repaint what is selected, or move it and repaint the place it left."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
-from frisket.edits.plan import MAX_PIECES, Part, less_context, parts_of, smaller_sizes
 from frisket.edits.progress import Progress
+from frisket.edits.repaint import Painted, Planes, as_results, repainted, rounded
 from frisket.edits.requests import EditRequest, InpaintParams
-from frisket.edits.results import Degradation, ResultMeta
-from frisket.edits.steps import cut, repaint, restore, settle
 from frisket.engines.spec import Engine
-from frisket.errors import MaskEmpty
-from frisket.raster import masks, pixels
+from frisket.errors import MoveLeavesNothing
+from frisket.raster import masks, paste, pixels
 from frisket.raster.geometry import Box
 
-BLOB_GAP = 8  # px: specks nearer than this are one part from the start
 
+def run(request: EditRequest, planes: Planes, engine: Engine, progress: Progress) -> list[Painted]:
+    """One picture for each of request.seeds.
 
-@dataclass(frozen=True, slots=True)
-class Painted:
-    """One finished picture: pixels (h, w, c) in the document's samples, mask (h, w) uint8, both covering meta.box."""
-
-    meta: ResultMeta
-    pixels: np.ndarray
-    mask: np.ndarray
-
-
-def run(request: EditRequest, image: np.ndarray, mask: np.ndarray, engine: Engine, progress: Progress) -> list[Painted]:
-    """image: (h, w, c) and mask: (h, w) uint8 over request.region. One picture for each of request.seeds.
-
-    Raises MaskEmpty, ImageNotFinite, NothingToSampleFrom, Cancelled.
+    Raises MaskEmpty, ImageNotFinite, NothingToSampleFrom, MoveLeavesNothing, Cancelled.
     """
-    params, region = request.params, request.region
+    params = request.params
     assert isinstance(params, InpaintParams)
-    pixels.check_finite(image)
-    selection = masks.as_mask(mask)
-    parts = parts_of(_boxes(selection, region), params, engine.spec, region)
-    alpha = np.zeros_like(selection)
-    layers = [image.copy() for _ in request.seeds]
-    for number, part in enumerate(parts):
-        with progress.part(number, len(parts), part.crop):
-            _paint(part, request, image, selection, alpha, layers, engine, progress)
-    mask8 = _rounded(alpha)
-    shown = masks.bounds(mask8)
-    assert shown is not None
-    told = (*smaller_sizes(parts, engine.spec), *less_context(parts, params, engine.spec, Box.of(request.canvas)))
-    return _results(request, layers, mask8, shown, told, engine)
+    if params.move == (0, 0):
+        return repainted(request, planes, engine, progress)
+    return _moved(request, planes, params.move, engine, progress)
 
 
-def _boxes(selection: np.ndarray, region: Box) -> list[Box]:
-    """Canvas boxes of the selection's parts, at most MAX_PIECES. Raises MaskEmpty."""
-    gap = BLOB_GAP
-    boxes = masks.blobs(selection, gap)
-    while len(boxes) > MAX_PIECES:
-        gap *= 2
-        boxes = masks.blobs(selection, gap)
-    if not boxes:
-        raise MaskEmpty(width=region.width, height=region.height)
-    return [box.moved(region.x, region.y) for box in boxes]
-
-
-def _paint(
-    part: Part,
-    request: EditRequest,
-    image: np.ndarray,
-    selection: np.ndarray,
-    alpha: np.ndarray,
-    layers: Sequence[np.ndarray],
-    engine: Engine,
-    progress: Progress,
-) -> None:
-    """Paint one part into `layers` and its share of the result's mask into `alpha`."""
-    here = part.crop.relative_to(request.region).slices
-    own = _only(selection[here], part.selection.relative_to(part.crop))
-    made = cut(image[here], masks.work_mask(own, part.dials), request.format, engine.spec)
-    share = masks.paste_alpha(own, part.dials)
-    fills = repaint(made, engine, request, request.engine_params, progress)
-    for layer, fill in zip(layers, fills, strict=True):
-        new = restore(settle(fill, made, engine.spec, max(part.dials.blend, 8)), made, request.format)
-        touched = share > 0
-        layer[here][touched] = new[touched]
-    np.maximum(alpha[here], share, out=alpha[here])
-
-
-def _only(selection: np.ndarray, box: Box) -> np.ndarray:
-    """The selection within the box, 0 elsewhere: a part never repaints what belongs to another."""
-    kept = np.zeros_like(selection)
-    kept[box.slices] = selection[box.slices]
-    return kept
-
-
-def _rounded(alpha: np.ndarray) -> np.ndarray:
-    """To 8 bit; what is above 0 stays above 0, so that the mask says where the picture changed."""
-    return np.where(alpha > 0, np.maximum(np.rint(alpha * 255), 1), 0).astype(np.uint8)
-
-
-def _results(
-    request: EditRequest,
-    layers: Sequence[np.ndarray],
-    mask8: np.ndarray,
-    shown: Box,
-    told: tuple[Degradation, ...],
-    engine: Engine,
+def _moved(
+    request: EditRequest, planes: Planes, move: tuple[int, int], engine: Engine, progress: Progress
 ) -> list[Painted]:
-    notes = []
-    if request.params.prompt and not engine.spec.uses_prompt:  # type: ignore[union-attr]
-        notes.append(f"{engine.spec.title} fills from the surroundings; the prompt had no effect.")
-    box = shown.moved(request.region.x, request.region.y)
-    where = shown.slices
-    return [
-        Painted(ResultMeta(box, seed, told, tuple(notes)), np.ascontiguousarray(layer[where]), mask8[where].copy())
-        for seed, layer in zip(request.seeds, layers, strict=True)
-    ]
+    """Content-aware move: the selected pixels go `move` (right, down) px away, and the place they left is repainted.
+
+    What was moved is not copied from, so that the fill does not show a second one.
+    """
+    pixels.check_finite(planes.image)
+    selection = masks.as_mask(planes.mask)
+    there = _shifted(selection, move)
+    if not there.any():
+        raise MoveLeavesNothing(x=move[0], y=move[1])
+    work = pixels.to_work(planes.image, request.format)
+    image = paste.paste(planes.image, _shifted(work, move), there, request.format)
+    left = np.where(there >= 0.5, np.uint8(0), planes.mask)
+    free = there <= 0 if planes.sources is None else (there <= 0) & (planes.sources > 127)
+    alpha = rounded(np.maximum(selection, there))
+    if not left.any():
+        return as_results(request, [image.copy() for _ in request.seeds], alpha, (), engine)
+    filled = repainted(request, Planes(image, left, free.astype(np.uint8) * 255), engine, progress)
+    layers = []
+    for done in filled:
+        layer = image.copy()
+        where = done.meta.box.relative_to(request.region).slices
+        new, shown = layer[where], done.mask > 0
+        new[shown] = done.pixels[shown]
+        layers.append(layer)
+    return as_results(request, layers, alpha, filled[0].meta.degraded, engine)
+
+
+def _shifted(array: np.ndarray, move: tuple[int, int]) -> np.ndarray:
+    """(h, w, ...) moved by whole px; what comes in from outside is 0."""
+    h, w = array.shape[:2]
+    out = np.zeros_like(array)
+    target = Box(move[0], move[1], w, h).clipped(Box(0, 0, w, h))
+    if not target.empty:
+        out[target.slices] = array[target.moved(-move[0], -move[1]).slices]
+    return out

@@ -15,14 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
+from frisket.edits.requests import EditRequest, InpaintParams, MaskDials, OutpaintParams, VariationParams
 from frisket.edits.results import Degradation, DegradationKind, Piece, Plan
 from frisket.engines.spec import EngineSpec, MaskLaw
-from frisket.errors import MaskEmpty
-from frisket.raster.geometry import Box
+from frisket.errors import MaskEmpty, RequestInvalid
+from frisket.raster.geometry import Box, Size
 from frisket.raster.masks import Dials, exact_dials, soft_dials
 
 MAX_PIECES = 32
+
+Selective = InpaintParams | VariationParams  # tasks that change what is selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def resolve_dials(wanted: MaskDials, spec: EngineSpec, selection: Box, strength:
     )
 
 
-def parts_of(selection: Sequence[Box], params: InpaintParams, spec: EngineSpec, within: Box) -> list[Part]:
+def parts_of(selection: Sequence[Box], params: Selective, spec: EngineSpec, within: Box) -> list[Part]:
     """The selection's boxes as parts whose crops do not hold each other's selection. Crops are clipped to `within`."""
     parts: list[Part] = []
     for box in selection:
@@ -66,41 +68,92 @@ def parts_of(selection: Sequence[Box], params: InpaintParams, spec: EngineSpec, 
     return sorted(parts, key=lambda p: (p.selection.y, p.selection.x))
 
 
-def _part(box: Box, params: InpaintParams, spec: EngineSpec, within: Box) -> Part:
+def _part(box: Box, params: Selective, spec: EngineSpec, within: Box) -> Part:
     dials = resolve_dials(params.dials, spec, box, params.strength)
     return Part(box, dials, box.grown(max(dials.context, dials.reach)).clipped(within))
 
 
-def plan_inpaint(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
-    """Answer PlanEdit. `selection`: canvas boxes of the selection or of each of its parts. Raises MaskEmpty."""
-    assert isinstance(request.params, InpaintParams)
+def plan_selection(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
+    """Answer PlanEdit for inpaint and variation. `selection`: canvas boxes of the selection or of each of its parts.
+
+    Raises MaskEmpty.
+    """
+    params = request.params
+    assert isinstance(params, InpaintParams | VariationParams)
     canvas = Box.of(request.canvas)
     boxes = [box for box in (b.clipped(canvas) for b in selection) if not box.empty]
     if not boxes:
         raise MaskEmpty(width=canvas.width, height=canvas.height)
     while len(boxes) > MAX_PIECES:
         boxes = _halved(boxes)
-    parts = parts_of(boxes, request.params, spec, canvas)
+    parts = parts_of(boxes, params, spec, canvas)
     region = parts[0].crop
     for part in parts:
         region = region.joined(part.crop)
-    fits = [spec.size.plan(part.crop.size) for part in parts]
-    pieces = tuple(Piece(part.crop, fit.scaled) for part, fit in zip(parts, fits, strict=True))
-    return Plan(region, pieces, tuple(smaller_sizes(parts, spec)), spec.id)
+    if isinstance(params, InpaintParams):
+        for box in boxes:
+            region = region.joined(box.moved(*params.move).clipped(canvas))
+    return Plan(region, _pieces([part.crop for part in parts], spec), tuple(smaller_sizes(parts, spec)), spec.id)
+
+
+def plan_outpaint(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
+    """Answer PlanEdit for outpaint: the old picture around the new area. `selection` is not looked at.
+
+    Raises RequestInvalid when no side grows.
+    """
+    params = request.params
+    assert isinstance(params, OutpaintParams)
+    canvas, new = Box.of(request.canvas), new_area(request.canvas, params)
+    dials = resolve_dials(params.dials, spec, new, 1.0)
+    region = new.grown(max(dials.context, 1)).clipped(canvas)
+    sheet = region.joined(new)
+    return Plan(region, _pieces([sheet], spec), smaller(sheet.size, spec), spec.id)
+
+
+def extended(canvas: Size, params: OutpaintParams) -> Box:
+    """The larger canvas, in the old one's coordinates."""
+    right, bottom = canvas.width + params.right, canvas.height + params.bottom
+    return Box.spanning(-params.left, -params.top, right, bottom)
+
+
+def new_area(canvas: Size, params: OutpaintParams) -> Box:
+    """The box around what the larger canvas adds, in the old one's coordinates. Raises RequestInvalid when that is
+    nothing."""
+    whole, old = extended(canvas, params), Box.of(canvas)
+    if whole == old:
+        raise RequestInvalid(detail="Outpaint needs at least one side that grows")
+    sides = {"left": params.left, "top": params.top, "right": params.right, "bottom": params.bottom}
+    grown = [side for side, px in sides.items() if px]
+    if grown == ["left"]:
+        return Box.spanning(whole.x, 0, 0, old.bottom)
+    if grown == ["right"]:
+        return Box.spanning(old.right, 0, whole.right, old.bottom)
+    if grown == ["top"]:
+        return Box.spanning(0, whole.y, old.right, 0)
+    if grown == ["bottom"]:
+        return Box.spanning(0, old.bottom, old.right, whole.bottom)
+    return whole
+
+
+def _pieces(crops: Sequence[Box], spec: EngineSpec) -> tuple[Piece, ...]:
+    return tuple(Piece(crop, spec.size.plan(crop.size).scaled) for crop in crops)
 
 
 def smaller_sizes(parts: Sequence[Part], spec: EngineSpec) -> list[Degradation]:
     """Which parts the engine will see smaller than they are."""
-    told = []
-    for part in parts:
-        fit = spec.size.plan(part.crop.size)
-        if fit.reduced:
-            detail = f"{part.crop.size} px around the selection were worked on at {fit.scaled}, then enlarged."
-            told.append(Degradation(DegradationKind.SMALLER_SIZE, detail))
-    return told
+    return [told for part in parts for told in smaller(part.crop.size, spec)]
 
 
-def less_context(parts: Sequence[Part], params: InpaintParams, spec: EngineSpec, canvas: Box) -> list[Degradation]:
+def smaller(size: Size, spec: EngineSpec) -> tuple[Degradation, ...]:
+    """Whether the engine will see a crop of that size smaller than it is."""
+    fit = spec.size.plan(size)
+    if not fit.reduced:
+        return ()
+    detail = f"{size} px around the selection were worked on at {fit.scaled}, then enlarged."
+    return (Degradation(DegradationKind.SMALLER_SIZE, detail),)
+
+
+def less_context(parts: Sequence[Part], params: Selective, spec: EngineSpec, canvas: Box) -> list[Degradation]:
     """Which parts see less of the canvas than the law asks for, because the client sent a smaller region."""
     told = []
     for part in parts:

@@ -20,6 +20,8 @@ MAX_COUNT = 16
 MAX_PROMPT = 20_000  # characters
 MAX_DIAL = 1024  # px
 MAX_CONTEXT = 4096  # px
+MAX_MOVE = 1 << 20  # px
+MAX_EXTENSION = 1 << 15  # px on one side
 SEED_END = 1 << 32
 
 
@@ -50,16 +52,22 @@ class MaskDials:
 
 @dataclass(frozen=True, slots=True)
 class InpaintParams:
-    """Repaint the selection. An empty prompt continues the surroundings. strength 0...1, 1 = ignore the old content."""
+    """Repaint the selection. An empty prompt continues the surroundings. strength 0...1, 1 = ignore the old content.
+
+    move: (right, down) px; other than (0, 0) what is selected goes there first, and the place it left is repainted.
+    """
 
     task: ClassVar[Task] = Task.INPAINT
     prompt: str = ""
     negative_prompt: str = ""
     strength: float = 1.0
     dials: MaskDials = MaskDials()
+    move: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         _within("strength", self.strength, 0.0, 1.0)
+        for px in self.move:
+            _within("move", px, -MAX_MOVE, MAX_MOVE)
         for name in ("prompt", "negative_prompt"):
             if len(getattr(self, name)) > MAX_PROMPT:
                 raise ParameterOutOfRange(name=name, value="too long", wanted=f"at most {MAX_PROMPT} characters")
@@ -67,7 +75,7 @@ class InpaintParams:
 
 @dataclass(frozen=True, slots=True)
 class OutpaintParams:
-    """Extend the picture by px on each side."""
+    """Extend the picture by px on each side. Of the dials only `context` means something: the old pixels stay."""
 
     task: ClassVar[Task] = Task.OUTPAINT
     left: int = 0
@@ -77,6 +85,13 @@ class OutpaintParams:
     prompt: str = ""
     negative_prompt: str = ""
     dials: MaskDials = MaskDials()
+
+    def __post_init__(self) -> None:
+        for name in ("left", "top", "right", "bottom"):
+            _within(name, getattr(self, name), 0, MAX_EXTENSION)
+        for name in ("grow", "feather", "blend"):
+            if getattr(self.dials, name):
+                raise ParameterOutOfRange(name=name, value=getattr(self.dials, name), wanted="unset: old pixels stay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +182,8 @@ def from_json(text: str) -> EditRequest:
         params = dict(fields["params"])
         if "dials" in params:
             params["dials"] = MaskDials(**params["dials"])
+        if "move" in params:
+            params["move"] = tuple(params["move"])
         if "faces" in params:
             params["faces"] = tuple(Box(**face) for face in params["faces"])
         samples, layout, transfer = fields["format"]

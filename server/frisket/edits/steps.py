@@ -10,70 +10,77 @@ restore   working values -> the document's own samples
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from frisket.edits.requests import EditRequest, InpaintParams
-from frisket.engines.spec import Channels, Engine, EngineSpec, MaskLaw, Report, Value, Work
+from frisket.edits.requests import EditRequest, OutpaintParams, RestoreFacesParams, VariationParams
+from frisket.engines.spec import Channels, Engine, EngineSpec, MaskLaw, Report, Task, Work
 from frisket.errors import EngineFailed
 from frisket.raster import fit as fitting
 from frisket.raster import paste, pixels
 from frisket.raster.formats import Layout, PixelFormat
 from frisket.raster.geometry import Size
+from frisket.raster.sizes import Fit
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A crop ready for an engine. image: (h, w, c) float32 in the engine's channels; hole: (h, w) float32 0...1;
-    alpha: (h, w) float32 straight alpha to give back, or None when the picture has none or the engine paints it.
+    alpha: (h, w) float32 straight alpha to give back, or None when the picture has none or the engine paints it;
+    sources: (h, w) bool, where content may be copied from, or None for everywhere.
     """
 
     image: np.ndarray
     hole: np.ndarray
     alpha: np.ndarray | None
     paints_alpha: bool
+    sources: np.ndarray | None = None
 
 
-def cut(crop: np.ndarray, hole: np.ndarray, fmt: PixelFormat, spec: EngineSpec) -> Cut:
+def cut(
+    crop: np.ndarray, hole: np.ndarray, request: EditRequest, spec: EngineSpec, sources: np.ndarray | None = None
+) -> Cut:
     """crop: (h, w, c) in the document's samples. hole: (h, w) float32.
 
-    A picture whose known pixels are all opaque is worked on without its alpha, and what is painted is opaque. Else an
-    engine of Channels.ANY paints alpha too, as a channel of premultiplied colour; one of Channels.RGB leaves it alone.
+    A picture that is opaque wherever it counts (a variation's hole counts, another task's does not) is worked on
+    without its alpha, and what is painted is opaque. Else an engine of Channels.ANY paints alpha too, as a channel of
+    premultiplied colour; one of Channels.RGB leaves it alone.
     """
+    fmt = request.format
     work = pixels.to_work(crop, fmt)
     alpha = work[..., -1] if fmt.layout.has_alpha else None
     colors = work[..., : fmt.layout.colors]
-    known = hole <= 0
-    if alpha is not None and (not known.any() or bool((alpha[known] >= 1.0).all())):
+    counts = hole >= 0 if request.task is Task.VARIATION else hole <= 0
+    if alpha is not None and bool((alpha[counts] >= 1.0).all()):
         alpha = np.ones_like(alpha)
     elif alpha is not None and spec.channels is Channels.ANY:
-        return Cut(pixels.premultiply(work, fmt.layout), hole, None, True)
+        return Cut(pixels.premultiply(work, fmt.layout), hole, None, True, sources)
     if spec.channels is Channels.RGB:
         colors = pixels.as_rgb(work, fmt.layout)
-    return Cut(np.ascontiguousarray(colors), hole, alpha, False)
+    return Cut(np.ascontiguousarray(colors), hole, alpha, False, sources)
 
 
-def repaint(
-    made: Cut, engine: Engine, request: EditRequest, params: Mapping[str, Value], report: Report
-) -> list[np.ndarray]:
+def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> list[np.ndarray]:
     """Shrink, run the engine, enlarge. One (h, w, c) float32 for each seed, of the cut's size and channels.
 
     Raises EngineFailed for an engine that breaks its contract, and whatever the engine raises.
     """
-    assert isinstance(request.params, InpaintParams)
+    params = request.params
+    assert not isinstance(params, RestoreFacesParams)
     h, w = made.hole.shape
     fit = engine.spec.size.plan(Size(w, h))
     work = Work(
         task=request.task,
         crop=fitting.apply(made.image, fit),
         hole=fitting.apply_mask(made.hole, fit),
-        params=params,
+        params=request.engine_params,
         seeds=request.seeds,
-        prompt=request.params.prompt,
-        negative_prompt=request.params.negative_prompt,
-        strength=request.params.strength,
+        prompt=params.prompt,
+        negative_prompt=params.negative_prompt,
+        strength=1.0 if isinstance(params, OutpaintParams) else params.strength,
+        sources=_fitted(made.sources, fit),
+        tileable=isinstance(params, VariationParams) and params.tileable,
     )
     fills = [fitting.undo(np.asarray(fill, np.float32), fit) for fill in engine.run(work, report)]
     if len(fills) != len(request.seeds) or any(fill.shape[:2] != (h, w) for fill in fills):
@@ -81,6 +88,13 @@ def repaint(
     if not all(np.isfinite(fill).all() for fill in fills):
         raise EngineFailed(engine=engine.spec.id, reason="it gave back values that are no numbers")
     return fills
+
+
+def _fitted(sources: np.ndarray | None, fit: Fit) -> np.ndarray | None:
+    """A working pixel may be copied from when all that it stands for may."""
+    if sources is None:
+        return None
+    return fitting.apply_mask((~sources).astype(np.float32), fit) <= 0
 
 
 def settle(fill: np.ndarray, made: Cut, spec: EngineSpec, ring: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from frisket.edits.plan import plan_inpaint
+from frisket.edits.plan import plan_outpaint, plan_selection
 from frisket.edits.requests import EditRequest
 from frisket.edits.results import Plan
 from frisket.engines.registry import Registry
@@ -27,7 +27,9 @@ class TaskRow:
 
 
 TASKS: Mapping[Task, TaskRow] = {
-    Task.INPAINT: TaskRow(plan_inpaint, "frisket.edits.inpaint:run"),
+    Task.INPAINT: TaskRow(plan_selection, "frisket.edits.inpaint:run"),
+    Task.OUTPAINT: TaskRow(plan_outpaint, "frisket.edits.outpaint:run"),
+    Task.VARIATION: TaskRow(plan_selection, "frisket.edits.variation:run"),
 }
 
 

@@ -160,7 +160,9 @@ def request_to_proto(request: EditRequest) -> edits_pb2.EditRequest:
         return message
     words = {"prompt": p.prompt, "negative_prompt": p.negative_prompt, "dials": _dials_to_proto(p.dials)}
     if isinstance(p, InpaintParams):
-        message.inpaint.CopyFrom(edits_pb2.InpaintParams(strength=p.strength, **words))
+        message.inpaint.CopyFrom(
+            edits_pb2.InpaintParams(strength=p.strength, move_right=p.move[0], move_down=p.move[1], **words)
+        )
     elif isinstance(p, OutpaintParams):
         sides = {"left": p.left, "top": p.top, "right": p.right, "bottom": p.bottom}
         message.outpaint.CopyFrom(edits_pb2.OutpaintParams(**sides, **words))
@@ -188,7 +190,8 @@ def _params_from_proto(message: edits_pb2.EditRequest) -> Params:
     if which == "inpaint":
         p = message.inpaint
         strength = p.strength if p.HasField("strength") else 1.0
-        return InpaintParams(p.prompt, p.negative_prompt, strength, _dials_from_proto(p.dials))
+        move = (p.move_right, p.move_down)
+        return InpaintParams(p.prompt, p.negative_prompt, strength, _dials_from_proto(p.dials), move)
     if which == "outpaint":
         p = message.outpaint
         dials = _dials_from_proto(p.dials)

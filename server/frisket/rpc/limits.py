@@ -58,14 +58,20 @@ class Limits:
             raise RegionInvalid(region=request.region, width=request.canvas.width, height=request.canvas.height)
         if convert.format_from_proto(header.pixels.format) != request.format:
             raise RequestInvalid(detail="The format of the pixels differs from the request's")
-        mask = convert.size_from_proto(header.mask.size)
-        if mask != size:
-            raise MaskSizeDiffers(width=size.width, height=size.height, mask_width=mask.width, mask_height=mask.height)
-        mask_format = convert.format_from_proto(header.mask.format)
-        if (mask_format.samples, mask_format.layout) != (MASK_FORMAT.samples, MASK_FORMAT.layout):
-            raise RequestInvalid(detail=f"The mask is {mask_format}, it must be 8-bit gray")
         check_bytes("pixels", header.pixels, request.format)
-        check_bytes("mask", header.mask, MASK_FORMAT)
+        _check_mask("mask", header.mask, size)
+        if header.HasField("sources"):
+            _check_mask("sources", header.sources, size)
+
+
+def _check_mask(plane: str, header: images_pb2.ImageHeader, size: Size) -> None:
+    own = convert.size_from_proto(header.size)
+    if own != size:
+        raise MaskSizeDiffers(width=size.width, height=size.height, mask_width=own.width, mask_height=own.height)
+    fmt = convert.format_from_proto(header.format)
+    if (fmt.samples, fmt.layout) != (MASK_FORMAT.samples, MASK_FORMAT.layout):
+        raise RequestInvalid(detail=f"The {plane} plane is {fmt}, it must be 8-bit gray")
+    check_bytes(plane, header, MASK_FORMAT)
 
 
 def check_bytes(plane: str, header: images_pb2.ImageHeader, fmt: PixelFormat) -> Codec:

@@ -89,6 +89,8 @@ class Studio(studio_pb2_grpc.StudioServicer):
         planned = request.region.area * (request.format.pixel_bytes + 1)
         self._desk.check_room(client, planned)
         planes = {"pixels": (header.pixels, request.format), "mask": (header.mask, MASK_FORMAT)}
+        if header.HasField("sources"):
+            planes["sources"] = (header.sources, MASK_FORMAT)
         blobs = self._desk.blobs
         receivers = {plane: transfer.Receiver(plane, h, fmt, blobs) for plane, (h, fmt) in planes.items()}
         inputs = await transfer.receive(parts, receivers)

@@ -14,7 +14,11 @@ from frisket.raster.geometry import Size
 from frisket.rpc import convert
 from frisket.rpc.stubs import images_pb2, studio_pb2
 
-PLANES = {studio_pb2.Chunk.PLANE_PIXELS: "pixels", studio_pb2.Chunk.PLANE_MASK: "mask"}
+PLANES = {
+    studio_pb2.Chunk.PLANE_PIXELS: "pixels",
+    studio_pb2.Chunk.PLANE_MASK: "mask",
+    studio_pb2.Chunk.PLANE_SOURCES: "sources",
+}
 
 
 class Receiver:
@@ -73,9 +77,10 @@ async def receive(parts: AsyncIterator[studio_pb2.SubmitEditRequest], receivers:
     """All chunks of a call into their planes. Returns the file names by plane."""
     try:
         async for part in parts:
-            if part.WhichOneof("part") != "chunk" or part.chunk.plane not in PLANES:
-                raise RequestInvalid(detail="After the header come chunks of pixels or mask")
-            await receivers[PLANES[part.chunk.plane]].take(part.chunk.data)
+            plane = PLANES.get(part.chunk.plane, "") if part.WhichOneof("part") == "chunk" else ""
+            if plane not in receivers:
+                raise RequestInvalid(detail="After the header come chunks of the planes that it declared")
+            await receivers[plane].take(part.chunk.data)
         return {plane: await receiver.finish() for plane, receiver in receivers.items()}
     finally:
         for receiver in receivers.values():

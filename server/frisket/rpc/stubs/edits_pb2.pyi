@@ -69,16 +69,20 @@ class MaskDials(_message.Message):
     def __init__(self, grow: _Optional[int] = ..., feather: _Optional[int] = ..., blend: _Optional[int] = ..., context: _Optional[int] = ...) -> None: ...
 
 class InpaintParams(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "strength", "dials")
+    __slots__ = ("prompt", "negative_prompt", "strength", "dials", "move_right", "move_down")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     DIALS_FIELD_NUMBER: _ClassVar[int]
+    MOVE_RIGHT_FIELD_NUMBER: _ClassVar[int]
+    MOVE_DOWN_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     strength: float
     dials: MaskDials
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., dials: _Optional[_Union[MaskDials, _Mapping]] = ...) -> None: ...
+    move_right: int
+    move_down: int
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., dials: _Optional[_Union[MaskDials, _Mapping]] = ..., move_right: _Optional[int] = ..., move_down: _Optional[int] = ...) -> None: ...
 
 class OutpaintParams(_message.Message):
     __slots__ = ("left", "top", "right", "bottom", "prompt", "negative_prompt", "dials")

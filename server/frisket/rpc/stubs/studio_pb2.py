@@ -29,7 +29,7 @@ from . import jobs_pb2 as frisket_dot_v1_dot_jobs__pb2
 from . import models_pb2 as frisket_dot_v1_dot_models__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66risket/v1/studio.proto\x12\nfrisket.v1\x1a\x16\x66risket/v1/edits.proto\x1a\x17\x66risket/v1/images.proto\x1a\x15\x66risket/v1/jobs.proto\x1a\x17\x66risket/v1/models.proto\"\x16\n\x14GetServerInfoRequest\"\xff\x01\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08protocol\x18\x02 \x01(\r\x12(\n\rupload_codecs\x18\x03 \x03(\x0e\x32\x11.frisket.v1.Codec\x12*\n\x0f\x64ownload_codecs\x18\x04 \x03(\x0e\x32\x11.frisket.v1.Codec\x12\x1f\n\x05tasks\x18\x05 \x03(\x0e\x32\x10.frisket.v1.Task\x12\x12\n\nmax_pixels\x18\x06 \x01(\x04\x12\x10\n\x08max_side\x18\x07 \x01(\r\x12\x13\n\x0b\x63hunk_bytes\x18\x08 \x01(\r\x12\r\n\x05ready\x18\t \x01(\x08\x12\r\n\x05local\x18\n \x01(\x08\"3\n\x11ListModelsRequest\x12\x1e\n\x04task\x18\x01 \x01(\x0e\x32\x10.frisket.v1.Task\"\xa4\x01\n\x12ListModelsResponse\x12#\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x12.frisket.v1.Engine\x12:\n\x06\x62roken\x18\x02 \x03(\x0b\x32*.frisket.v1.ListModelsResponse.BrokenEntry\x1a-\n\x0b\x42rokenEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"_\n\x0fPlanEditRequest\x12(\n\x07request\x18\x01 \x01(\x0b\x32\x17.frisket.v1.EditRequest\x12\"\n\tselection\x18\x02 \x03(\x0b\x32\x0f.frisket.v1.Box\"\x98\x01\n\x10PlanEditResponse\x12\x1f\n\x06region\x18\x01 \x01(\x0b\x32\x0f.frisket.v1.Box\x12(\n\x06pieces\x18\x02 \x03(\x0b\x32\x18.frisket.v1.PlannedPiece\x12)\n\x08\x64\x65graded\x18\x03 \x03(\x0b\x32\x17.frisket.v1.Degradation\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\"k\n\x11SubmitEditRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.frisket.v1.SubmitHeaderH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.frisket.v1.ChunkH\x00\x42\x06\n\x04part\"\xb1\x01\n\x0cSubmitHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12(\n\x07request\x18\x03 \x01(\x0b\x32\x17.frisket.v1.EditRequest\x12\'\n\x06pixels\x18\x04 \x01(\x0b\x32\x17.frisket.v1.ImageHeader\x12%\n\x04mask\x18\x05 \x01(\x0b\x32\x17.frisket.v1.ImageHeader\"\x7f\n\x05\x43hunk\x12&\n\x05plane\x18\x01 \x01(\x0e\x32\x17.frisket.v1.Chunk.Plane\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"@\n\x05Plane\x12\x15\n\x11PLANE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPLANE_PIXELS\x10\x01\x12\x0e\n\nPLANE_MASK\x10\x02\"H\n\x0fWatchJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x10\n\x08previews\x18\x03 \x01(\x08\"a\n\x10GetResultRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12!\n\x06\x61\x63\x63\x65pt\x18\x03 \x03(\x0e\x32\x11.frisket.v1.Codec\x12\x0e\n\x06offset\x18\x04 \x01(\x04\"W\n\x11GetResultResponse\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.frisket.v1.ResultHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x1f\n\x10\x43\x61ncelJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"0\n\x0fListJobsRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"1\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.frisket.v1.Job2\xb7\x04\n\x06Studio\x12I\n\rGetServerInfo\x12 .frisket.v1.GetServerInfoRequest\x1a\x16.frisket.v1.ServerInfo\x12K\n\nListModels\x12\x1d.frisket.v1.ListModelsRequest\x1a\x1e.frisket.v1.ListModelsResponse\x12\x45\n\x08PlanEdit\x12\x1b.frisket.v1.PlanEditRequest\x1a\x1c.frisket.v1.PlanEditResponse\x12>\n\nSubmitEdit\x12\x1d.frisket.v1.SubmitEditRequest\x1a\x0f.frisket.v1.Job(\x01\x12?\n\x08WatchJob\x12\x1b.frisket.v1.WatchJobRequest\x1a\x14.frisket.v1.JobEvent0\x01\x12J\n\tGetResult\x12\x1c.frisket.v1.GetResultRequest\x1a\x1d.frisket.v1.GetResultResponse0\x01\x12:\n\tCancelJob\x12\x1c.frisket.v1.CancelJobRequest\x1a\x0f.frisket.v1.Job\x12\x45\n\x08ListJobs\x12\x1b.frisket.v1.ListJobsRequest\x1a\x1c.frisket.v1.ListJobsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66risket/v1/studio.proto\x12\nfrisket.v1\x1a\x16\x66risket/v1/edits.proto\x1a\x17\x66risket/v1/images.proto\x1a\x15\x66risket/v1/jobs.proto\x1a\x17\x66risket/v1/models.proto\"\x16\n\x14GetServerInfoRequest\"\xff\x01\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08protocol\x18\x02 \x01(\r\x12(\n\rupload_codecs\x18\x03 \x03(\x0e\x32\x11.frisket.v1.Codec\x12*\n\x0f\x64ownload_codecs\x18\x04 \x03(\x0e\x32\x11.frisket.v1.Codec\x12\x1f\n\x05tasks\x18\x05 \x03(\x0e\x32\x10.frisket.v1.Task\x12\x12\n\nmax_pixels\x18\x06 \x01(\x04\x12\x10\n\x08max_side\x18\x07 \x01(\r\x12\x13\n\x0b\x63hunk_bytes\x18\x08 \x01(\r\x12\r\n\x05ready\x18\t \x01(\x08\x12\r\n\x05local\x18\n \x01(\x08\"3\n\x11ListModelsRequest\x12\x1e\n\x04task\x18\x01 \x01(\x0e\x32\x10.frisket.v1.Task\"\xa4\x01\n\x12ListModelsResponse\x12#\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x12.frisket.v1.Engine\x12:\n\x06\x62roken\x18\x02 \x03(\x0b\x32*.frisket.v1.ListModelsResponse.BrokenEntry\x1a-\n\x0b\x42rokenEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"_\n\x0fPlanEditRequest\x12(\n\x07request\x18\x01 \x01(\x0b\x32\x17.frisket.v1.EditRequest\x12\"\n\tselection\x18\x02 \x03(\x0b\x32\x0f.frisket.v1.Box\"\x98\x01\n\x10PlanEditResponse\x12\x1f\n\x06region\x18\x01 \x01(\x0b\x32\x0f.frisket.v1.Box\x12(\n\x06pieces\x18\x02 \x03(\x0b\x32\x18.frisket.v1.PlannedPiece\x12)\n\x08\x64\x65graded\x18\x03 \x03(\x0b\x32\x17.frisket.v1.Degradation\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\"k\n\x11SubmitEditRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.frisket.v1.SubmitHeaderH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.frisket.v1.ChunkH\x00\x42\x06\n\x04part\"\xdb\x01\n\x0cSubmitHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12(\n\x07request\x18\x03 \x01(\x0b\x32\x17.frisket.v1.EditRequest\x12\'\n\x06pixels\x18\x04 \x01(\x0b\x32\x17.frisket.v1.ImageHeader\x12%\n\x04mask\x18\x05 \x01(\x0b\x32\x17.frisket.v1.ImageHeader\x12(\n\x07sources\x18\x06 \x01(\x0b\x32\x17.frisket.v1.ImageHeader\"\x92\x01\n\x05\x43hunk\x12&\n\x05plane\x18\x01 \x01(\x0e\x32\x17.frisket.v1.Chunk.Plane\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"S\n\x05Plane\x12\x15\n\x11PLANE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPLANE_PIXELS\x10\x01\x12\x0e\n\nPLANE_MASK\x10\x02\x12\x11\n\rPLANE_SOURCES\x10\x03\"H\n\x0fWatchJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x10\n\x08previews\x18\x03 \x01(\x08\"a\n\x10GetResultRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12!\n\x06\x61\x63\x63\x65pt\x18\x03 \x03(\x0e\x32\x11.frisket.v1.Codec\x12\x0e\n\x06offset\x18\x04 \x01(\x04\"W\n\x11GetResultResponse\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.frisket.v1.ResultHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x1f\n\x10\x43\x61ncelJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"0\n\x0fListJobsRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"1\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.frisket.v1.Job2\xb7\x04\n\x06Studio\x12I\n\rGetServerInfo\x12 .frisket.v1.GetServerInfoRequest\x1a\x16.frisket.v1.ServerInfo\x12K\n\nListModels\x12\x1d.frisket.v1.ListModelsRequest\x1a\x1e.frisket.v1.ListModelsResponse\x12\x45\n\x08PlanEdit\x12\x1b.frisket.v1.PlanEditRequest\x1a\x1c.frisket.v1.PlanEditResponse\x12>\n\nSubmitEdit\x12\x1d.frisket.v1.SubmitEditRequest\x1a\x0f.frisket.v1.Job(\x01\x12?\n\x08WatchJob\x12\x1b.frisket.v1.WatchJobRequest\x1a\x14.frisket.v1.JobEvent0\x01\x12J\n\tGetResult\x12\x1c.frisket.v1.GetResultRequest\x1a\x1d.frisket.v1.GetResultResponse0\x01\x12:\n\tCancelJob\x12\x1c.frisket.v1.CancelJobRequest\x1a\x0f.frisket.v1.Job\x12\x45\n\x08ListJobs\x12\x1b.frisket.v1.ListJobsRequest\x1a\x1c.frisket.v1.ListJobsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,23 +55,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITEDITREQUEST']._serialized_start=890
   _globals['_SUBMITEDITREQUEST']._serialized_end=997
   _globals['_SUBMITHEADER']._serialized_start=1000
-  _globals['_SUBMITHEADER']._serialized_end=1177
-  _globals['_CHUNK']._serialized_start=1179
-  _globals['_CHUNK']._serialized_end=1306
-  _globals['_CHUNK_PLANE']._serialized_start=1242
-  _globals['_CHUNK_PLANE']._serialized_end=1306
-  _globals['_WATCHJOBREQUEST']._serialized_start=1308
-  _globals['_WATCHJOBREQUEST']._serialized_end=1380
-  _globals['_GETRESULTREQUEST']._serialized_start=1382
-  _globals['_GETRESULTREQUEST']._serialized_end=1479
-  _globals['_GETRESULTRESPONSE']._serialized_start=1481
-  _globals['_GETRESULTRESPONSE']._serialized_end=1568
-  _globals['_CANCELJOBREQUEST']._serialized_start=1570
-  _globals['_CANCELJOBREQUEST']._serialized_end=1601
-  _globals['_LISTJOBSREQUEST']._serialized_start=1603
-  _globals['_LISTJOBSREQUEST']._serialized_end=1651
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1653
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1702
-  _globals['_STUDIO']._serialized_start=1705
-  _globals['_STUDIO']._serialized_end=2272
+  _globals['_SUBMITHEADER']._serialized_end=1219
+  _globals['_CHUNK']._serialized_start=1222
+  _globals['_CHUNK']._serialized_end=1368
+  _globals['_CHUNK_PLANE']._serialized_start=1285
+  _globals['_CHUNK_PLANE']._serialized_end=1368
+  _globals['_WATCHJOBREQUEST']._serialized_start=1370
+  _globals['_WATCHJOBREQUEST']._serialized_end=1442
+  _globals['_GETRESULTREQUEST']._serialized_start=1444
+  _globals['_GETRESULTREQUEST']._serialized_end=1541
+  _globals['_GETRESULTRESPONSE']._serialized_start=1543
+  _globals['_GETRESULTRESPONSE']._serialized_end=1630
+  _globals['_CANCELJOBREQUEST']._serialized_start=1632
+  _globals['_CANCELJOBREQUEST']._serialized_end=1663
+  _globals['_LISTJOBSREQUEST']._serialized_start=1665
+  _globals['_LISTJOBSREQUEST']._serialized_end=1713
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1715
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1764
+  _globals['_STUDIO']._serialized_start=1767
+  _globals['_STUDIO']._serialized_end=2334
 # @@protoc_insertion_point(module_scope)

@@ -90,18 +90,20 @@ class SubmitEditRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SubmitHeader, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ...) -> None: ...
 
 class SubmitHeader(_message.Message):
-    __slots__ = ("request_id", "client_name", "request", "pixels", "mask")
+    __slots__ = ("request_id", "client_name", "request", "pixels", "mask", "sources")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     client_name: str
     request: _edits_pb2.EditRequest
     pixels: _images_pb2.ImageHeader
     mask: _images_pb2.ImageHeader
-    def __init__(self, request_id: _Optional[str] = ..., client_name: _Optional[str] = ..., request: _Optional[_Union[_edits_pb2.EditRequest, _Mapping]] = ..., pixels: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., mask: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ...) -> None: ...
+    sources: _images_pb2.ImageHeader
+    def __init__(self, request_id: _Optional[str] = ..., client_name: _Optional[str] = ..., request: _Optional[_Union[_edits_pb2.EditRequest, _Mapping]] = ..., pixels: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., mask: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., sources: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ...) -> None: ...
 
 class Chunk(_message.Message):
     __slots__ = ("plane", "data")
@@ -110,9 +112,11 @@ class Chunk(_message.Message):
         PLANE_UNSPECIFIED: _ClassVar[Chunk.Plane]
         PLANE_PIXELS: _ClassVar[Chunk.Plane]
         PLANE_MASK: _ClassVar[Chunk.Plane]
+        PLANE_SOURCES: _ClassVar[Chunk.Plane]
     PLANE_UNSPECIFIED: Chunk.Plane
     PLANE_PIXELS: Chunk.Plane
     PLANE_MASK: Chunk.Plane
+    PLANE_SOURCES: Chunk.Plane
     PLANE_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     plane: Chunk.Plane

@@ -1,0 +1,127 @@
+"""Repainting a selection part by part: what inpaint and variation have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from frisket.edits.plan import MAX_PIECES, Part, less_context, parts_of, smaller_sizes
+from frisket.edits.progress import Progress
+from frisket.edits.requests import EditRequest, InpaintParams, VariationParams
+from frisket.edits.results import Degradation, ResultMeta
+from frisket.edits.steps import cut, paint, restore, settle
+from frisket.engines.spec import Engine
+from frisket.errors import MaskEmpty
+from frisket.raster import masks, pixels
+from frisket.raster.geometry import Box
+
+BLOB_GAP = 8  # px: specks nearer than this are one part from the start
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """What was sent, over request.region: image (h, w, c) in the document's samples, mask (h, w) uint8, 255 = change,
+    sources (h, w) uint8, above 127 = content may be copied from here; None = from everything that is known.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    sources: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """One finished picture: pixels (h, w, c) in the document's samples, mask (h, w) uint8, both covering meta.box."""
+
+    meta: ResultMeta
+    pixels: np.ndarray
+    mask: np.ndarray
+
+
+def repainted(request: EditRequest, planes: Planes, engine: Engine, progress: Progress) -> list[Painted]:
+    """One picture for each of request.seeds. Raises MaskEmpty, ImageNotFinite, NothingToSampleFrom, Cancelled."""
+    params, region = request.params, request.region
+    assert isinstance(params, InpaintParams | VariationParams)
+    pixels.check_finite(planes.image)
+    selection = masks.as_mask(planes.mask)
+    parts = parts_of(_boxes(selection, region), params, engine.spec, region)
+    alpha = np.zeros_like(selection)
+    layers = [planes.image.copy() for _ in request.seeds]
+    for number, part in enumerate(parts):
+        with progress.part(number, len(parts), part.crop):
+            _paint(part, request, planes, selection, alpha, layers, engine, progress)
+    told = (*smaller_sizes(parts, engine.spec), *less_context(parts, params, engine.spec, Box.of(request.canvas)))
+    return as_results(request, layers, rounded(alpha), told, engine)
+
+
+def _boxes(selection: np.ndarray, region: Box) -> list[Box]:
+    """Canvas boxes of the selection's parts, at most MAX_PIECES. Raises MaskEmpty."""
+    gap = BLOB_GAP
+    boxes = masks.blobs(selection, gap)
+    while len(boxes) > MAX_PIECES:
+        gap *= 2
+        boxes = masks.blobs(selection, gap)
+    if not boxes:
+        raise MaskEmpty(width=region.width, height=region.height)
+    return [box.moved(region.x, region.y) for box in boxes]
+
+
+def _paint(
+    part: Part,
+    request: EditRequest,
+    planes: Planes,
+    selection: np.ndarray,
+    alpha: np.ndarray,
+    layers: Sequence[np.ndarray],
+    engine: Engine,
+    progress: Progress,
+) -> None:
+    """Paint one part into `layers` and its share of the result's mask into `alpha`."""
+    here = part.crop.relative_to(request.region).slices
+    own = _only(selection[here], part.selection.relative_to(part.crop))
+    sources = None if planes.sources is None else planes.sources[here] > 127
+    hole = masks.work_mask(own, part.dials)
+    made = cut(planes.image[here], hole, request, engine.spec, sources)
+    share = masks.paste_alpha(own, part.dials)
+    fills = paint(made, engine, request, progress)
+    for layer, fill in zip(layers, fills, strict=True):
+        new = restore(settle(fill, made, engine.spec, max(part.dials.blend, 8)), made, request.format)
+        touched = share > 0
+        layer[here][touched] = new[touched]
+    np.maximum(alpha[here], share, out=alpha[here])
+
+
+def _only(selection: np.ndarray, box: Box) -> np.ndarray:
+    """The selection within the box, 0 elsewhere: a part never repaints what belongs to another."""
+    kept = np.zeros_like(selection)
+    kept[box.slices] = selection[box.slices]
+    return kept
+
+
+def rounded(alpha: np.ndarray) -> np.ndarray:
+    """To 8 bit; what is above 0 stays above 0, so that the mask says where the picture changed."""
+    return np.where(alpha > 0, np.maximum(np.rint(alpha * 255), 1), 0).astype(np.uint8)
+
+
+def as_results(
+    request: EditRequest,
+    layers: Sequence[np.ndarray],
+    mask8: np.ndarray,
+    told: tuple[Degradation, ...],
+    engine: Engine,
+) -> list[Painted]:
+    """Layers and mask8 over request.region, cut down to where the mask is above 0."""
+    shown = masks.bounds(mask8)
+    if shown is None:
+        raise MaskEmpty(width=mask8.shape[1], height=mask8.shape[0])
+    notes = []
+    if getattr(request.params, "prompt", "") and not engine.spec.uses_prompt:
+        notes.append(f"{engine.spec.title} paints from the picture itself; the prompt had no effect.")
+    box = shown.moved(request.region.x, request.region.y)
+    where = shown.slices
+    return [
+        Painted(ResultMeta(box, seed, told, tuple(notes)), np.ascontiguousarray(layer[where]), mask8[where].copy())
+        for seed, layer in zip(request.seeds, layers, strict=True)
+    ]
