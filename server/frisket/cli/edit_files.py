@@ -51,36 +51,48 @@ def _value(text: str) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class FileEdit:
-    """A picture, the mask to repaint in it ((h, w) uint8, 255 = change), and what is asked for."""
+    """A picture, the mask to repaint in it and where content may be copied from ((h, w) uint8 both, 255 = yes; sources
+    None = anywhere), and what is asked for."""
 
     picture: files.Picture
     mask: np.ndarray
     request: EditRequest | None = None
+    sources: np.ndarray | None = None
 
     @classmethod
-    def read(cls, picture: Path, mask: Path | None) -> FileEdit:
-        """Without a mask file the transparent part is repainted.
+    def read(cls, picture: Path, mask: Path | None, sources: Path | None = None, whole: bool = False) -> FileEdit:
+        """Without a mask file the transparent part is repainted, or with `whole` everything.
 
         Raises FileUnreadable, ImageFormatUnsupported, MaskMissing, MaskSizeDiffers, MaskEmpty.
         """
         read = files.read_picture(picture)
-        if mask is None and not read.format.layout.has_alpha:
-            raise MaskMissing(path=picture)
-        found = files.read_mask(mask) if mask else files.read_mask(picture, from_alpha=True)
         h, w = read.pixels.shape[:2]
-        if found.shape != (h, w):
-            raise MaskSizeDiffers(width=w, height=h, mask_width=found.shape[1], mask_height=found.shape[0])
+        if mask is not None:
+            found = files.read_mask(mask)
+        elif whole:
+            found = np.full((h, w), 255, np.uint8)
+        elif read.format.layout.has_alpha:
+            found = files.read_mask(picture, from_alpha=True)
+        else:
+            raise MaskMissing(path=picture)
+        allowed = files.read_mask(sources) if sources else None
+        for plane in (found, allowed):
+            if plane is not None and plane.shape != (h, w):
+                raise MaskSizeDiffers(width=w, height=h, mask_width=plane.shape[1], mask_height=plane.shape[0])
         if not found.any():
             raise MaskEmpty(width=w, height=h)
-        return cls(read, found)
+        return cls(read, found, None, allowed)
+
+    @property
+    def size(self) -> Size:
+        return Size(self.mask.shape[1], self.mask.shape[0])
 
     def asking(
         self, params: Params, engine: str, model: str, seed: int, count: int, engine_params: Mapping[str, Value]
     ) -> FileEdit:
-        size = Size(self.mask.shape[1], self.mask.shape[0])
         request = EditRequest(
-            canvas=size,
-            region=Box.of(size),
+            canvas=self.size,
+            region=Box.of(self.size),
             params=params,
             format=self.picture.format,
             engine=engine,
@@ -94,12 +106,13 @@ class FileEdit:
     def run(self, client: Client, show: bool) -> list[Result]:
         """Plan, send the planned region, wait with a progress bar, fetch. Ctrl+C cancels the job on the server."""
         assert self.request is not None
-        bounds = masks.bounds(masks.as_mask(self.mask))
+        bounds = masks.bounds(self.mask)
         assert bounds is not None
         plan = client.plan(self.request, [bounds])
         request = replace(self.request, region=plan.region)
         where = plan.region.slices
-        job = client.submit(request, self.picture.pixels[where].tobytes(), self.mask[where].tobytes())
+        sources = None if self.sources is None else self.sources[where].tobytes()
+        job = client.submit(request, self.picture.pixels[where].tobytes(), self.mask[where].tobytes(), sources=sources)
         try:
             wait(client, job.id, show)
         except KeyboardInterrupt:
@@ -122,18 +135,25 @@ class FileEdit:
         """The picture with the result shown through its mask; what the mask leaves out is the same to the last bit."""
         fill = pixels.from_bytes(result.pixels, result.box.size, result.format)
         alpha = np.frombuffer(result.mask, np.uint8).reshape(fill.shape[:2])
-        out = self.picture.pixels.copy()
-        where = result.box.slices
-        merged = paste.paste(out[where], pixels.to_work(fill, result.format), masks.as_mask(alpha), result.format)
-        out[where] = merged
+        canvas = self._canvas(result)
+        out = np.zeros((canvas.height, canvas.width, fill.shape[2]), fill.dtype)
+        out[Box.of(self.size).relative_to(canvas).slices] = self.picture.pixels
+        where = result.box.relative_to(canvas).slices
+        work = pixels.to_work(fill, result.format)
+        out[where] = paste.paste(out[where], work, masks.as_mask(alpha), result.format)
         return out
 
     def layer_of(self, result: Result) -> files.Picture:
         """The new pixels on a transparent canvas, as the editor's layer shows them."""
         made, wide = cutout(result)
-        canvas = np.zeros((*self.mask.shape, made.shape[2]), made.dtype)
-        canvas[result.box.slices] = made
-        return replace(self.picture, pixels=canvas, format=wide)
+        canvas = self._canvas(result)
+        out = np.zeros((canvas.height, canvas.width, made.shape[2]), made.dtype)
+        out[result.box.relative_to(canvas).slices] = made
+        return replace(self.picture, pixels=out, format=wide)
+
+    def _canvas(self, result: Result) -> Box:
+        """The canvas after the edit, in the old one's coordinates: larger after an outpaint."""
+        return Box.of(self.size).joined(result.box)
 
 
 def cutout(result: Result) -> tuple[np.ndarray, PixelFormat]:

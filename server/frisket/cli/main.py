@@ -11,6 +11,8 @@ import frisket
 COMMANDS = {
     "serve": "frisket.cli.serve:serve",
     "inpaint": "frisket.cli.inpaint:inpaint",
+    "outpaint": "frisket.cli.outpaint:outpaint",
+    "vary": "frisket.cli.vary:vary",
     "jobs": "frisket.cli.jobs:jobs",
     "doctor": "frisket.cli.doctor:doctor",
     "plugin": "frisket.cli.plugin:plugin",
@@ -19,6 +21,8 @@ COMMANDS = {
 SUMMARIES = {
     "serve": "Run the server that editors connect to.",
     "inpaint": "Repaint the masked part of a picture file.",
+    "outpaint": "Make a picture file larger and continue it there.",
+    "vary": "Other versions of a picture file, or of its masked part.",
     "jobs": "List, watch, fetch and cancel the server's jobs.",
     "doctor": "Say what is installed, what is missing and how to mend it.",
     "plugin": "Install the GIMP 3 plug-in, or take it away.",

@@ -1,0 +1,83 @@
+"""What the commands that edit a picture have in common: their options, the way there and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from frisket.cli.connect import a_server, client_of, server_option
+from frisket.cli.speak import answer, json_option
+from frisket.edits.requests import MAX_CONTEXT, MAX_COUNT, MAX_DIAL, SEED_END, Params
+
+if TYPE_CHECKING:
+    from frisket.cli.edit_files import FileEdit
+
+path = click.Path(path_type=Path)
+dial = click.IntRange(0, MAX_DIAL)
+
+picture_argument = click.argument("picture", type=path)
+_OUTPUT = (
+    click.option("-o", "--output", type=path, required=True, help="Where the result goes."),
+    click.option("--layer", type=path, help="Also write the new pixels alone, as a PNG with transparency."),
+)
+_WORDS = (
+    click.option("--prompt", default="", help="What to paint; empty continues what is there."),
+    click.option("--negative-prompt", default="", help="What to avoid."),
+)
+_CHOICE = (
+    click.option("--engine", default="", help="Engine id. [default: the built-in patch engine]"),
+    click.option("--model", default="", help="Model id. [default: the engine's]"),
+    click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same picture. [default: random]"),
+    click.option("--count", type=click.IntRange(1, MAX_COUNT), default=1, show_default=True, help="How many pictures."),
+    click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the engine."),
+    server_option,
+    json_option,
+)
+_DIALS = (
+    click.option("--grow", type=dial, help="px beyond the mask, at full weight. [default: automatic]"),
+    click.option("--feather", type=dial, help="px of fading after that. [default: automatic]"),
+    click.option("--blend", type=dial, help="px of blending at the outer edge. [default: automatic]"),
+)
+_CONTEXT = (
+    click.option("--context", type=click.IntRange(0, MAX_CONTEXT), help="px around it that are seen. [default: auto]"),
+)
+_SOURCES = (click.option("--sources", type=path, help="A second mask: white = content may be copied from here."),)
+
+
+def options(dials: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """All of them as one decorator; `dials`: also the mask's."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        groups = (_OUTPUT, _WORDS, _DIALS if dials else (), _CONTEXT, _SOURCES, _CHOICE)
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return add
+
+
+def carry_out(edit: FileEdit, params: Params, given: dict[str, Any]) -> None:
+    """Ask a server, write the results, answer. given: the values of `options`."""
+    from frisket.cli.edit_files import parse_params, random_seed
+
+    seed = random_seed() if given["seed"] is None else given["seed"]
+    engine_params = parse_params(given["params"])
+    edit = edit.asking(params, given["engine"], given["model"], seed, given["count"], engine_params)
+    as_json = given["as_json"]
+    with a_server(given["server"], quiet=as_json) as runtime, client_of(runtime) as client:
+        done = edit.run(client, show=not as_json)
+    written = edit.write(done, given["output"], given["layer"])
+    first = done[0]
+    told = [f"  {d.detail}" for d in first.degraded] + [f"  {note}" for note in first.notes]
+    text = "\n".join([*(f"{path}  (seed {p.seed})" for path, p in zip(written, done, strict=True)), *told])
+    fields = {
+        "outputs": [str(path) for path in written],
+        "seeds": [p.seed for p in done],
+        "box": [first.box.x, first.box.y, first.box.width, first.box.height],
+        "degraded": [d.detail for d in first.degraded],
+        "notes": list(first.notes),
+    }
+    answer(as_json, fields, text)
