@@ -47,7 +47,7 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
         self.jobs: dict[str, tuple[studio_pb2.SubmitHeader, bytes, bytes]] = {}
         self.cancelled: list[str] = []
         self.pause = 0.0
-        self.reached = threading.Event()
+        self.reached, self.left = threading.Event(), threading.Event()
 
     def GetServerInfo(self, request, context):
         if dict(context.invocation_metadata()).get("authorization") != f"Bearer {TOKEN}":
@@ -72,6 +72,7 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
         return jobs_pb2.Job(id=name, request_id=self.jobs[name][0].request_id, client="gimp")
 
     def WatchJob(self, request, context):
+        context.add_callback(self.left.set)
         self.reached.set()
         until = time.monotonic() + self.pause
         sequence = 0

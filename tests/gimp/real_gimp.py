@@ -26,6 +26,9 @@ from frisket.errors import ServerNotRunning
 HERE = Path(__file__).parent
 TREE = Path(os.environ.get("FRISKET_GIMP_TREE", "/var/tmp/frisket-gimp/trixie"))
 SYSTEM = "/usr/lib/x86_64-linux-gnu/gimp/3.0/plug-ins"
+# GIMP 3.2 with windows wants /proc. It is mounted in a namespace of its own and goes with it.
+_MOUNT = 'mount -t proc proc "$0/proc" 2>/dev/null; exec chroot "$0" "$@"'
+ENTER = ["unshare", "-m", "sh", "-c", _MOUNT, str(TREE)]
 GIMPRC = """(plug-in-path "${gimp_dir}/core:${gimp_dir}/plug-ins")
 (check-updates no)
 (show-welcome-dialog no)
@@ -55,7 +58,7 @@ class Gimp:
     def command(self, program: str, *arguments: str, **env: str) -> list[str]:
         base = {"PATH": "/usr/bin:/bin", "HOME": self.inside, "GIMP3_DIRECTORY": self.inside, "LANG": "C.UTF-8"}
         pairs = [f"{name}={value}" for name, value in {**base, **env}.items()]
-        return ["chroot", str(TREE), "env", "-i", *pairs, "timeout", "-k", "5", "100", program, *arguments]
+        return [*ENTER, "env", "-i", *pairs, "timeout", "-k", "5", "100", program, *arguments]
 
     def script(self, body: str) -> str:
         """What GIMP's Python is given: our helpers, then `body`."""
@@ -82,8 +85,7 @@ class Gimp:
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill(process)
 
     def finished(self, seconds: float = 40.0) -> dict:
         """`out` of the script that runs in a shown GIMP."""
@@ -97,9 +99,27 @@ class Gimp:
             time.sleep(0.05)
         return self.folder / name
 
+    @contextlib.contextmanager
+    def started(self, body: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run `body` in a GIMP without windows, beside the test; `kill` ends it as a crash would."""
+        options = ("-n", "-i", "-d", "-f", "--batch-interpreter", "python-fu-eval", "-b", self.script(body), "--quit")
+        command, null = self.command("gimp-console-3", *options), subprocess.DEVNULL
+        process = subprocess.Popen(command, stdout=null, stderr=null, start_new_session=True)
+        try:
+            yield process
+        finally:
+            kill(process)
+
     def array(self, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
         """Raw samples that `dump` left."""
         return np.frombuffer((self.folder / f"{name}.raw").read_bytes(), dtype).reshape(shape)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """GIMP and its plug-ins, at once."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @contextlib.contextmanager
@@ -144,7 +164,7 @@ def why_no_gimp() -> str:
     if not (TREE / ".frisket-ready").exists():
         return f"no tree with the real GIMP in {TREE}: build it with tests/gimp/make_tree.sh"
     if sys.platform != "linux" or os.geteuid() != 0:
-        return "the real GIMP runs in a chroot, which needs root"
+        return "the real GIMP runs in a chroot and a mount namespace, which needs root"
     return ""
 
 

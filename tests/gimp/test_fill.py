@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from real_gimp import kill
 
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
 
@@ -331,16 +332,11 @@ def test_a_damaged_folder_still_registers_and_says_so(gimp, photo):
 
 
 def test_a_killed_gimp_leaves_the_job_alone(gimp, studio, photo):
-    import subprocess
-
     studio.pause = 20
-    script = gimp.script(f"image = load(); {ELLIPSE}; fill(image)")
-    options = ("-n", "-i", "-d", "-f", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit")
-    process = subprocess.Popen(
-        gimp.command("gimp-console-3", *options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    assert studio.reached.wait(40)
-    process.kill()
-    process.wait()
+    with gimp.started(f"image = load(); {ELLIPSE}; fill(image)") as process:
+        assert studio.reached.wait(40)
+        assert not studio.left.is_set()
+        kill(process)
+        assert studio.left.wait(5)
     assert list(studio.jobs) == ["job-0"]
     assert studio.cancelled == []

@@ -30,7 +30,7 @@ def test_one_undo_brings_the_image_back(gimp, studio, screen, photo, count):
     body = f"""{OPEN}
 def note(name):
     out[name] = state(image); dump_visible(image, name); dump(name + "-selection", raw(image.get_selection(), "Y u8"))
-note("before"); out["status"] = fill(image, count={count})[0]; note("after")
+note("before"); status, layer = fill(image, count={count}); out["result"] = [status, str(layer)]; note("after")
 signal("filled"); wait_for("undone"); time.sleep(1); note("undone")
 signal("noted"); wait_for("redone"); time.sleep(1); note("redone")
 """
@@ -43,7 +43,7 @@ signal("noted"); wait_for("redone"); time.sleep(1); note("redone")
         screen.key("ctrl+y")
         (gimp.folder / "redone").touch()
         out = gimp.finished()
-    assert out["status"] == "success"
+    assert out["result"][0] == "success", out["result"]
     assert out["before"] != out["after"]
     assert out["undone"] == out["before"]
     assert out["redone"]["layers"] == out["after"]["layers"]

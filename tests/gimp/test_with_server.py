@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from real_gimp import a_server
+from real_gimp import a_server, kill
 
 from frisket.rpc.stubs import jobs_pb2
 
@@ -63,22 +63,15 @@ image.delete()
 
 
 def test_a_job_survives_a_killed_gimp(gimp, server, stripes):
-    import subprocess
-
     Image.fromarray(np.tile(stripes, (5, 5, 1))).save(gimp.folder / "in.png")
-    script = gimp.script("""
-image = load(); image.select_ellipse(Gimp.ChannelOps.REPLACE, 300, 200, 900, 700); fill(image)
-""")
-    options = ("-n", "-i", "-d", "-f", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(gimp.command("gimp-console-3", *options), **quiet)  # pyright: ignore
-    until = time.monotonic() + 60
-    while not (jobs := server.jobs()) or jobs[0].state == jobs_pb2.JOB_STATE_QUEUED:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert jobs[0].state == jobs_pb2.JOB_STATE_RUNNING
-    process.kill()
-    process.wait()
+    body = "image = load(); image.select_ellipse(Gimp.ChannelOps.REPLACE, 300, 200, 900, 700); fill(image)"
+    with gimp.started(body) as process:
+        until = time.monotonic() + 60
+        while not (jobs := server.jobs()) or jobs[0].state == jobs_pb2.JOB_STATE_QUEUED:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert jobs[0].state == jobs_pb2.JOB_STATE_RUNNING
+        kill(process)
     last = [event.state for event in server.watch(jobs[0].id)][-1]
     assert last == jobs_pb2.JOB_STATE_FINISHED
     assert server.result(jobs[0].id).box.area >= 900 * 700
