@@ -1,1 +1,1 @@
-"""The built-in engine: fills holes from the picture's own patches. No weights, no GPU, the same bytes for the same seed."""
+"""The built-in engine: repaints from the picture's own patches. No weights, no GPU, same seed same bytes."""

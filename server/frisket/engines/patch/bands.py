@@ -1,8 +1,8 @@
 """Runs a kernel over an index range in bands, side by side on a few threads.
 
-A kernel is compiled with `nogil=True` and called as `kernel(low, high, *arrays)`. It writes only what belongs to its own
-indices and reads nothing that another band writes, so neither the number of threads nor their order can change a bit.
-Between bands the caller's `check` is asked, which is what keeps a cancel quick.
+A kernel is compiled with `nogil=True` and called as `kernel(low, high, *arrays)`. It writes only what belongs to its
+own indices and reads nothing that another band writes, so neither the number of threads nor their order can change a
+bit. Between bands the caller's `check` is asked, which is what keeps a cancel quick.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
+from numba.core import config
+
 BAND = 4096  # indices; a few milliseconds of PatchMatch: short against a cancel, long against handing out the work
+
+
+def usual_threads() -> int:
+    """As many as numba would use: NUMBA_NUM_THREADS, else one for each processor that the process may use."""
+    return int(getattr(config, "NUMBA_NUM_THREADS"))  # noqa: B009 - set at run time, unknown to type checkers
 
 
 class Bands:

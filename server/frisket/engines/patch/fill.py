@@ -10,7 +10,7 @@ Barnes, Goldman & Sen, SIGGRAPH 2012, end likewise).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -37,7 +37,7 @@ class Method:
 
     structured: bool = True
     prior: float = 0.0
-    prices: Prices = Prices()
+    prices: Prices = field(default_factory=Prices)
     quality: int = 2
 
     def rounds(self, levels: int) -> list[int]:
@@ -78,7 +78,8 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
         hole = ~level.known
         hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
         field = Field.over(hole)
-        alpha = trust(level.depth)[field.ty, field.tx]
+        trusted = trust(level.depth)
+        alpha = trusted[field.ty, field.tx]
         if parent is None:
             I = _start(level, field, method, seed, bands)
         else:
@@ -87,7 +88,7 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
             I[hy, hx] = voted(I, field, alpha * _handed_down(*parent, field), hy, hx, bands)
         for n in range(rounds[k]):
             sweeps = _sweeps(method, n, top, k >= len(levels) - 2)
-            _e_step(field, I, level, method, mixed(seed, k, n), sweeps, k >= len(levels) - 2, bands)
+            _e_step(field, I, level, method, mixed(seed, k, n), sweeps, k >= len(levels) - 2, trusted, bands)
             weight = alpha * certainty(field)
             if k == 0 and n == rounds[0] - 1:
                 blended(I, hole, field, weight, hy, hx, bands)
@@ -107,7 +108,15 @@ def _sweeps(method: Method, n: int, top: bool, coarse: bool) -> int:
 
 
 def _e_step(
-    field: Field, I: np.ndarray, level: Level, method: Method, seed: int, sweeps: int, coarse: bool, bands: Bands
+    field: Field,
+    I: np.ndarray,
+    level: Level,
+    method: Method,
+    seed: int,
+    sweeps: int,
+    coarse: bool,
+    trusted: np.ndarray,
+    bands: Bands,
 ) -> None:
     longer = max(level.known.shape)
     greatest = SIDE * SIDE * 3 * WHITE**2  # squared distance of a white and a black patch
@@ -119,6 +128,7 @@ def _e_step(
         sweeps=sweeps,
         radius=longer if coarse else min(longer, FAR_SEARCH),
         prior=method.prior * 1e-3 * greatest / longer**2,
+        trust=np.maximum(trusted, np.float32(0.05)) if coarse and not method.structured else None,
     )
 
 
@@ -145,6 +155,7 @@ def _nearest(hole: np.ndarray) -> np.ndarray:
     """(h, w) int32: number, in raster order, of the hole pixel nearest to each pixel."""
     seen = (~hole).astype(np.uint8)
     _, label = cv2.distanceTransformWithLabels(seen, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    label = np.asarray(label, np.int32)
     number = np.zeros(label.max() + 1, np.int32)
     number[label[hole]] = np.arange(np.count_nonzero(hole), dtype=np.int32)
     return number[label]

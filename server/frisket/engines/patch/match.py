@@ -1,11 +1,11 @@
 """The nearest-neighbour field: for every target patch a source patch that looks like it.
 
-PatchMatch (Barnes, Shechtman, Finkelstein & Goldman, SIGGRAPH 2009) with jumped propagation. Propagation is of the Jacobi
-kind: a sweep reads the field that the last sweep left and writes another one, and its random numbers are hashes of seed
-and index. So the field does not depend on the order in which targets are visited, nor on how many threads visit them.
+PatchMatch (Barnes, Shechtman, Finkelstein & Goldman, SIGGRAPH 2009) with jumped propagation. Propagation is of the
+Jacobi kind: a sweep reads the field that the last sweep left and writes another one, and its random numbers are hashes
+of seed and index. So the field depends neither on the order in which targets are visited nor on the number of threads.
 
 Letters as in the paper and in Wexler, Shechtman & Irani (PAMI 2007):
-  I        (h, w, 4) float32, the picture; channels that are not used are zero (a constant length lets the loop run wide)
+  I        (h, w, 4) float32, the picture; see `scale`
   P        half a patch: patches are (2P + 1)^2 = 7x7 px around their centre
   t, s     centres (y, x) of a target and of a source patch
   D        ||patch(t) - patch(s)||^2 + prior |s - t|^2, float32; below 0 means "not known yet"
@@ -63,23 +63,34 @@ class Field:
         self.sy[:], self.sx[:] = vy[pick], vx[pick]
 
     def inherit(self, parent: Field, valid: np.ndarray, seed: int) -> None:
-        """Sources from the field of the next coarser level: its offsets doubled; a random one where that is not valid."""
+        """Sources from the field of the next coarser level: offsets doubled; random where that is not valid."""
         self.scatter(valid, seed)
         _inherit(parent.index, parent.sy, parent.sx, valid, self.ty, self.tx, self.sy, self.sx)
 
     def refine(
-        self, I: np.ndarray, valid: np.ndarray, bands: Bands, *, seed: int, sweeps: int, radius: int, prior: float
+        self,
+        I: np.ndarray,
+        valid: np.ndarray,
+        bands: Bands,
+        *,
+        seed: int,
+        sweeps: int,
+        radius: int,
+        prior: float,
+        trust: np.ndarray | None = None,
     ) -> None:
         """`sweeps` rounds of PatchMatch on the picture as it is now.
 
         I: (h, w, 4) float32, C order. radius: px, where random search starts. prior: cost of 1 px of offset, squared.
+        trust: (h, w) float32, what a difference at that pixel of a target counts; None = 1 everywhere.
         """
+        weights = np.zeros(1, np.float32) if trust is None else np.repeat(trust.reshape(-1), CHANNELS)
         self.D.fill(-1)
         flat = I.reshape(-1)
         oy, ox, oD = np.empty_like(self.sy), np.empty_like(self.sx), np.empty_like(self.D)
         for k in range(sweeps):
             key, jump = np.uint64(mixed(seed, k)), JUMPS[k % len(JUMPS)]
-            args = (flat, RUN, self.index, valid, self.ty, self.tx, self.sy, self.sx, self.D, oy, ox, oD)
+            args = (flat, weights, RUN, self.index, valid, self.ty, self.tx, self.sy, self.sx, self.D, oy, ox, oD)
             bands.run(_sweep, len(self.ty), *args, key, jump, radius, np.float32(prior))
             self.sy, self.sx, self.D, oy, ox, oD = oy, ox, oD, self.sy, self.sx, self.D
 
@@ -131,18 +142,40 @@ def _distance(F, a, b, stride, run, bound):
     return total
 
 
+@njit(fastmath=True)
+def _weighted(F, weights, a, b, stride, run, bound):
+    """The same, each difference weighted as the target (the patch at `a`) says."""
+    total = np.float32(0)
+    for _ in range(SIDE):
+        row = np.float32(0)
+        for k in range(run):
+            d = F[a + k] - F[b + k]
+            row += weights[a + k] * d * d
+        total += row
+        if total >= bound:
+            break
+        a += stride
+        b += stride
+    return total
+
+
 @njit(nogil=True, fastmath=True, cache=True)
-def _sweep(low, high, F, run, index, valid, ty, tx, sy, sx, D, oy, ox, oD, key, jump, radius, prior):
+def _sweep(low, high, F, weights, run, index, valid, ty, tx, sy, sx, D, oy, ox, oD, key, jump, radius, prior):
     h, w = index.shape
     stride = uint64(w * CHANNELS)
     length = uint64(run)
+    weighted = weights.shape[0] > 1
     for n in range(low, high):
         y, x = np.int64(ty[n]), np.int64(tx[n])
         by, bx, bd = np.int64(sy[n]), np.int64(sx[n]), D[n]
         a = uint64(((y - P) * w + x - P) * CHANNELS)
         if bd < 0:
             b = uint64(((by - P) * w + bx - P) * CHANNELS)
-            bd = prior * np.float32((by - y) ** 2 + (bx - x) ** 2) + _distance(F, a, b, stride, length, FAR)
+            bd = prior * np.float32((by - y) ** 2 + (bx - x) ** 2)
+            if weighted:
+                bd += _weighted(F, weights, a, b, stride, length, FAR)
+            else:
+                bd += _distance(F, a, b, stride, length, FAR)
         z = _hash(key + uint64(n) * uint64(0x9E3779B97F4A7C15))
         ly, lx = by, bx
         r = radius
@@ -175,7 +208,10 @@ def _sweep(low, high, F, run, index, valid, ty, tx, sy, sx, D, oy, ox, oD, key, 
             if away >= bd:
                 continue
             b = uint64(((cy - P) * w + cx - P) * CHANNELS)
-            d = away + _distance(F, a, b, stride, length, bd - away)
+            if weighted:
+                d = away + _weighted(F, weights, a, b, stride, length, bd - away)
+            else:
+                d = away + _distance(F, a, b, stride, length, bd - away)
             if d < bd:
                 by, bx, bd = cy, cx, d
         oy[n], ox[n], oD[n] = by, bx, bd

@@ -1,7 +1,7 @@
 """Candidate shifts for a hole: how far apart do this picture's patches repeat?
 
-Statistics of patch offsets (He & Sun, ECCV 2012): the vectors from patches to their nearest look-alikes pile up at a few
-values, the picture's rhythm. Here the look-alikes are found exactly, among samples, in a space of low frequencies.
+Statistics of patch offsets (He & Sun, ECCV 2012): the vectors from patches to their nearest look-alikes pile up at a
+few values, the picture's rhythm. Here look-alikes are found exactly, among samples, in a space of low frequencies.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numba import njit
 
 from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.match import FAR, SIDE
+from frisket.engines.patch.pyramid import Level
 
 QUERIES, KEYS = 4000, 9000  # patches sampled near the hole, and anywhere
 NEAREST_SHARE = 1 / 15  # of the longer side: look-alikes nearer than this only say that pictures are smooth
@@ -21,17 +22,15 @@ LENGTH_PRICE = 0.3  # of an offset as long as the diagonal, against serving all 
 TILE = 512  # keys compared at a time; their distances stay in the first cache
 
 
-def candidates(
-    I: np.ndarray, known: np.ndarray, valid: np.ndarray, count: int, seed: int, bands: Bands
-) -> np.ndarray:
+def candidates(level: Level, I: np.ndarray, count: int, seed: int, bands: Bands) -> np.ndarray:
     """(K, 2) int32 offsets (dy, dx): up to `count` dominant ones, 4 along the axes, 10 for pixels that none can serve.
 
-    I: (h, w, 4) float32 without gaps (smooth where unknown). known, valid: (h, w) bool. seed: picks the samples.
+    I: (h, w, 4) float32, the level's picture without gaps (smooth where unknown). seed: picks the samples.
     May be empty when nothing fits.
     """
-    hole = ~known
+    hole, valid = ~level.known, level.valid
     offsets = _dominant(I, valid, _around(hole) & valid, count, seed, bands)
-    sound = soundly(known)
+    sound = soundly(level.sources)
     y, x = np.nonzero(hole)
     unserved = ~serves(offsets, sound, y, x).any(1)
     sources = sound & valid if (sound & valid).any() else sound
@@ -41,9 +40,9 @@ def candidates(
     return offsets[serves(offsets, sound, y, x).any(0)]
 
 
-def soundly(known: np.ndarray) -> np.ndarray:
-    """(h, w) bool: known pixels whose eight neighbours are known too (what lies beyond the border does not count)."""
-    return cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+def soundly(sources: np.ndarray) -> np.ndarray:
+    """(h, w) bool: pixels whose eight neighbours are sources like themselves (what lies beyond the border counts)."""
+    return cv2.erode(sources.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
 
 
 def serves(offsets: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -81,9 +80,7 @@ def _around(hole: np.ndarray) -> np.ndarray:
     return near
 
 
-def _dominant(
-    I: np.ndarray, valid: np.ndarray, near: np.ndarray, count: int, seed: int, bands: Bands
-) -> np.ndarray:
+def _dominant(I: np.ndarray, valid: np.ndarray, near: np.ndarray, count: int, seed: int, bands: Bands) -> np.ndarray:
     h, w = valid.shape
     rng = np.random.default_rng(seed)
     if np.count_nonzero(near) < 50:

@@ -16,11 +16,19 @@ MIN_SOURCES = 40  # a level with fewer source patches is not used
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """I: (h, w, 4) float32, anything where unknown. known, valid: (h, w) bool; valid = centres of source patches."""
+    """I: (h, w, 4) float32, anything where unknown. known, sources, valid: (h, w) bool.
+
+    sources: known pixels that may be copied. valid: centres of patches that consist of them.
+    """
 
     I: np.ndarray
     known: np.ndarray
+    sources: np.ndarray
     valid: np.ndarray
+
+    @classmethod
+    def of(cls, I: np.ndarray, known: np.ndarray, sources: np.ndarray) -> Level:
+        return cls(I, known, sources, valid_sources(sources))
 
     @property
     def hole_pixels(self) -> int:
@@ -33,22 +41,26 @@ class Level:
         return cv2.distanceTransform(hole, cv2.DIST_L2, 3)[1:-1, 1:-1]
 
 
-def built(I: np.ndarray, known: np.ndarray) -> list[Level]:
-    """Levels from fine to coarse; at least the full size. I: (h, w, 4) float32, known: (h, w) bool, some of it true."""
-    levels = [Level(I, known, valid_sources(known))]
+def built(I: np.ndarray, known: np.ndarray, sources: np.ndarray | None = None) -> list[Level]:
+    """Levels from fine to coarse; at least the full size.
+
+    I: (h, w, 4) float32. known: (h, w) bool, some of it true. sources: (h, w) bool, may be copied; None = all known.
+    """
+    levels = [Level.of(I, known, known if sources is None else known & sources)]
     while True:
         last = levels[-1]
         if last.depth.max() <= DEEP_ENOUGH or min(last.known.shape) < MIN_SIDE:
             return levels
         I, known = halved(last.I, last.known)
-        level = Level(I, known, valid_sources(known))
+        shown = known if last.sources is last.known else known & halved(last.I, last.sources)[1]
+        level = Level.of(I, known, shown)
         if np.count_nonzero(level.valid) < MIN_SOURCES:
             return levels
         levels.append(level)
 
 
 def halved(I: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Half the size, rounded up. A pixel is known when half of its area is; its colour is the mean of the known part."""
+    """Half the size, rounded up. A pixel is known when half of its area is; colours are means of known parts."""
     h, w = known.shape
     size = ((w + 1) // 2, (h + 1) // 2)
     share = known.astype(np.float32)

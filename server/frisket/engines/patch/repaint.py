@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import numba
+from collections.abc import Mapping
+
 import numpy as np
 
-from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.bands import Bands, usual_threads
 from frisket.engines.patch.fill import BORDER_PRIOR, Method, extends, fill, used
+from frisket.engines.patch.match import SIDE
 from frisket.engines.patch.pyramid import Level, built
 from frisket.engines.patch.scale import Scale
 from frisket.engines.patch.shiftmap import ACROSS_PRICE, Prices
@@ -26,21 +28,23 @@ def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     if not known.any():
         raise NothingToSampleFrom(known=0, needed=1)
     scale = Scale.of(work.crop, known)
-    levels = built(scale.enter(work.crop), known)
+    levels = built(scale.enter(work.crop), known, work.sources)
     method = chosen(hole, work.params)
     levels = used(levels, method.structured)
     if not levels[0].valid.any():
+        if work.sources is not None:
+            raise NothingToSampleFrom(known=np.count_nonzero(levels[0].sources), needed=(SIDE + 2) ** 2)
         return [_smooth(work.crop, known, scale, levels[0]) for _ in work.seeds]
     progress = _Progress(report, scale, len(work.seeds) * sum(method.rounds(len(levels))))
     pictures = []
-    with Bands(threads or numba.config.NUMBA_NUM_THREADS, report.check) as bands:
+    with Bands(threads or usual_threads(), report.check) as bands:
         for seed in work.seeds:
             I = fill(levels, method, seed, bands, progress)
             pictures.append(_finished(work.crop, hole, scale, I))
     return pictures
 
 
-def chosen(hole: np.ndarray, params: dict[str, Value]) -> Method:
+def chosen(hole: np.ndarray, params: Mapping[str, Value]) -> Method:
     """The method for this hole (h, w) bool and these parameters."""
     sideways, upright = extends(hole)
     structure = params["structure"]

@@ -11,7 +11,7 @@ WHITE = 255.0  # the unit of every price and threshold in this package: grey lev
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """channels: 1...4 of the crop. gain: working value of 1.0. low, high: (channels,) float32, range of the known pixels.
+    """channels: 1...4 of the crop. gain: working value of 1.0. low, high: (channels,) float32, range of known pixels.
 
     covered: whether every known colour is at most its alpha, as in a premultiplied picture without glowing pixels.
     """

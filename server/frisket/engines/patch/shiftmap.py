@@ -1,6 +1,6 @@
 """A layout for the hole: every pixel takes one of a few shifts, so that whole structures are continued.
 
-Shift maps (Pritch, Kav-Venaki & Peleg, ICCV 2009) over dominant offsets (He & Sun, ECCV 2012), solved by TRW-S. Letters:
+Shift maps (Pritch, Kav-Venaki & Peleg, ICCV 2009) over dominant offsets (He & Sun, ECCV 2012), solved by TRW-S.
 
   s_k      offset of label k; pixel x labelled k shows the picture at x + s_k
   G        (h, w, 6) float32: the four channels and the luminance's two derivatives
@@ -22,7 +22,7 @@ from frisket.engines.patch.pyramid import Level
 from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.trws import Grid, labelled
 
-MOST_PIXELS = 14_000  # of a hole on the level where the layout is made; A takes K^2 floats for each, about 100 MB in all
+MOST_PIXELS = 14_000  # of a hole on the level where the layout is made: A takes up to 46^2 floats for each, 118 MB
 DOMINANT = 32
 SWEEPS = 10
 UNREACHABLE = 20_000.0  # for a label whose source is unknown: above any sum of seams around a pixel
@@ -33,33 +33,32 @@ NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What an offset costs beyond its length: `down` for |dy| / h, `across` for |dx| / w (units: grey levels of 255)."""
+    """What an offset costs beyond its length: `down` for |dy| / h, `across` for |dx| / w; grey levels of 255."""
 
     down: float = ACROSS_PRICE
     across: float = 0.0
 
 
 def layout(level: Level, prices: Prices, seed: int, bands: Bands) -> np.ndarray | None:
-    """(m, 2) int32: the offset (dy, dx) of each hole pixel in raster order; None when no shift reaches anything known."""
+    """(m, 2) int32: the offset (dy, dx) of each hole pixel in raster order; None when no shift fits."""
     I = pushpull(level.I, level.known)
-    s = candidates(I, level.known, level.valid, DOMINANT, seed, bands)
+    s = candidates(level, I, DOMINANT, seed, bands)
     if not len(s):
         return None
     hole = ~level.known
     hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
-    U = _unary(I, level.known, s, hy, hx, prices)
+    U = _unary(level, I, s, hy, hx, prices)
     A = np.empty((len(hy), len(s), len(s)), np.float32)
     bands.run(_seams, len(hy), _features(I), hy, hx, s, A, band=1024)
     label, _ = labelled(U, A, Grid.of(hole), SWEEPS, bands)
     return s[label]
 
 
-def _unary(
-    I: np.ndarray, known: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.ndarray, prices: Prices
-) -> np.ndarray:
+def _unary(level: Level, I: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.ndarray, prices: Prices) -> np.ndarray:
     """U: (m, K) float32."""
+    known = level.known
     h, w = known.shape
-    U = np.where(serves(s, soundly(known), hy, hx), np.float32(0), np.float32(UNREACHABLE))
+    U = np.where(serves(s, soundly(level.sources), hy, hx), np.float32(0), np.float32(UNREACHABLE))
     U += (
         LENGTH_PRICE * np.hypot(s[:, 0], s[:, 1]) / math.hypot(h, w)
         + prices.down * np.abs(s[:, 0]) / h

@@ -56,7 +56,7 @@ class Grid:
 
 
 def labelled(U: np.ndarray, A: np.ndarray, grid: Grid, sweeps: int, bands: Bands) -> tuple[np.ndarray, float]:
-    """(M,) int32 labels and their energy: the best labelling that any of `sweeps` forward and backward passes decodes."""
+    """(M,) int32 labels and their energy: the best that any of `sweeps` forward and backward passes decodes."""
     M, K = U.shape
     F, B = np.zeros((M, 2, K), np.float32), np.zeros((M, 2, K), np.float32)
     label, best, least = np.zeros(M, np.int32), np.zeros(M, np.int32), np.inf
@@ -82,8 +82,8 @@ def _share(first: int, end: int, threads: int) -> int:
 def _pass(low, high, tiles, order, way, U, A, ahead, behind, out, back):
     """One pass over tiles low...high. way 1: forward, `out` = F, `back` = B; way -1: backward, the two swapped.
 
-    Forward, the message to the neighbour ahead is kept by m itself and the one from behind by the neighbour; backward it
-    is the other way round.
+    Forward, the message to the neighbour ahead is kept by m itself and the one from behind by the neighbour; backward
+    it is the other way round.
     """
     K = U.shape[1]
     S, H, v = np.empty(K, np.float32), np.empty(K, np.float32), np.empty(K, np.float32)

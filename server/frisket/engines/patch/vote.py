@@ -29,15 +29,21 @@ def trust(distance: np.ndarray) -> np.ndarray:
 
 
 def voted(
-    I: np.ndarray, field: Field, weight: np.ndarray, hy: np.ndarray, hx: np.ndarray, bands: Bands, dy: int = 0, dx: int = 0
+    I: np.ndarray,
+    field: Field,
+    weight: np.ndarray,
+    hy: np.ndarray,
+    hx: np.ndarray,
+    bands: Bands,
+    at: tuple[int, int] = (0, 0),
 ) -> np.ndarray:
     """(m, 4) float32: the votes for the pixels (hy, hx), both (m,) int32.
 
-    I: (h, w, 4) float32, C order. weight: (n,) float32, of each target. dy, dx: -1...1, the votes for the neighbour at
-    that offset instead, as the same sources show it: voted(dx=1) - voted() is the voted gradient, for voting is linear.
+    I: (h, w, 4) float32, C order. weight: (n,) float32, of each target. at: (dy, dx), -1...1 each: the votes for the
+    neighbour there, as the same sources show it. voted(at=(0, 1)) - voted() is the voted gradient: voting is linear.
     """
     out = np.empty((len(hy), CHANNELS), np.float32)
-    args = (I.reshape(-1), field.index, hy, hx, field.sy, field.sx, weight, dy, dx, out)
+    args = (I.reshape(-1), field.index, hy, hx, field.sy, field.sx, weight, *at, out)
     bands.run(_vote, len(hy), *args)
     return out
 
