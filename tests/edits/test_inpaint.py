@@ -10,7 +10,7 @@ from fakes.tellers import Listener
 from frisket.edits import inpaint
 from frisket.edits.progress import Progress
 from frisket.edits.repaint import Planes
-from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
+from frisket.edits.requests import EditRequest, InpaintParams, MaskDials, Params
 from frisket.edits.results import DegradationKind
 from frisket.engines.spec import Engine
 from frisket.errors import Cancelled, EngineFailed, ImageNotFinite, MaskEmpty
@@ -30,7 +30,7 @@ def picture(fmt: PixelFormat, h: int = 60, w: int = 80, seed: int = 1) -> np.nda
     return values.astype(dtype) if fmt.samples.is_float else np.rint(values * np.iinfo(dtype).max).astype(dtype)
 
 
-def ask(image: np.ndarray, fmt: PixelFormat, params: InpaintParams | None = None, **changes) -> EditRequest:
+def ask(image: np.ndarray, fmt: PixelFormat, params: Params | None = None, **changes) -> EditRequest:
     size = Size(image.shape[1], image.shape[0])
     fields = {"canvas": size, "region": Box.of(size), "params": params or InpaintParams(), "format": fmt}
     fields |= {"engine_params": {"level": 0.9}} | changes
