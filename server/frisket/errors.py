@@ -3,11 +3,12 @@
 FrisketError
 ├── bad-request      MaskEmpty MaskMissing MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable
 │                    ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom
-│                    MoveLeavesNothing UploadTruncated UploadTooLong UploadCorrupt LayerUnsuitable
+│                    MoveLeavesNothing UploadTruncated UploadStalled UploadTooLong UploadCorrupt LayerUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown PluginPartsMissing
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
-│                    PluginFolderNotWritable JobsUnreadable
+│                    PluginFolderNotWritable JobsUnreadable HomeUnusable CertificateUnusable
+│                    AddressInvalid
 ├── too-large        ImageTooLarge UploadTooLarge
 ├── busy             QueueFull TooManyJobs DiskFull
 ├── out-of-memory    OutOfMemory
@@ -44,6 +45,9 @@ class Kind(enum.Enum):
     INTERNAL = "internal"
 
 
+LONGEST = 300  # characters of one value in a message
+
+
 class FrisketError(Exception):
     """Base of all. Build one with exactly the data its templates name: `ImageTooLarge(width=1, height=2, limit=3)`.
 
@@ -71,7 +75,7 @@ class FrisketError(Exception):
         wanted = self.fields()
         if set(data) != wanted:
             raise TypeError(f"{type(self).__name__} takes {sorted(wanted)}, got {sorted(data)}")
-        self.data = {k: str(v) for k, v in data.items()}
+        self.data = {k: shortened(str(v)) for k, v in data.items()}
         self.cause = self.cause_template.format(**self.data)
         self.remedy = self.remedy_template.format(**self.data)
         super().__init__(f"{self.title}: {self.cause} {self.remedy}")
@@ -112,10 +116,17 @@ def rebuild(slug: str, kind: str, title: str, cause: str, remedy: str, data: dic
     return UnknownError(slug, known.get(kind, Kind.INTERNAL), title, cause, remedy, data)
 
 
+def shortened(text: str, limit: int = LONGEST) -> str:
+    """At most `limit` characters, the middle left out: what a stranger sent must not flood a message or a trailer."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]} ... {text[-half:]}"
+
+
 def did_you_mean(wanted: str, have: list[str]) -> str:
     """A short list for a hint: the near misses of `wanted` in `have`, or all of `have`."""
     import difflib
 
+    wanted = shortened(wanted)
     near = difflib.get_close_matches(wanted, have, n=3, cutoff=0.5)
     if near:
         return "Did you mean " + " or ".join(near) + "?"
@@ -218,6 +229,13 @@ class UploadTruncated(_BadRequest):
     slug = "upload-truncated"
     title = "The upload ended too early"
     cause_template = "{received} of {declared} bytes of the {plane} arrived."
+    remedy_template = "Send it again; if it happens often, look at the connection."
+
+
+class UploadStalled(_BadRequest):
+    slug = "upload-stalled"
+    title = "The upload stopped half-way"
+    cause_template = "Nothing more arrived for {seconds} s."
     remedy_template = "Send it again; if it happens often, look at the connection."
 
 
@@ -361,6 +379,30 @@ class JobsUnreadable(FrisketError):
     title = "The kept jobs cannot be read"
     cause_template = "{path}: {reason}."
     remedy_template = "Update Frisket if a newer one wrote it; else move the file away, a fresh one is made."
+
+
+class HomeUnusable(FrisketError):
+    slug = "home-unusable"
+    kind = Kind.CONFLICT
+    title = "Frisket's folder cannot be used"
+    cause_template = "{folder}: {reason}."
+    remedy_template = "Mend it, or name another one with FRISKET_HOME or --home."
+
+
+class CertificateUnusable(FrisketError):
+    slug = "certificate-unusable"
+    kind = Kind.CONFLICT
+    title = "The certificate cannot be used"
+    cause_template = "{reason}."
+    remedy_template = "Give both --tls-cert and --tls-key: PEM files that belong together."
+
+
+class AddressInvalid(FrisketError):
+    slug = "address-invalid"
+    kind = Kind.CONFLICT
+    title = "That is no address to listen on"
+    cause_template = "{address}: {reason}."
+    remedy_template = "Write HOST:PORT (port 0 to 65535, 0 = any free one) or unix:/path."
 
 
 # --- too-large -------------------------------------------------------------------------------------------------------

@@ -164,3 +164,39 @@ def test_nan_in_a_float_picture_fails_the_job_with_words(server) -> None:
     assert last.failed.slug == "image-not-finite"
     assert last.failed.data["count"] == str(W * H * 3)
     client.close()
+
+
+def test_endless_words_come_back_short_and_typed(stub) -> None:
+    for changes in ({"request__engine": "é" * 20_000}, {"request__model": "x" * 20_000}):
+        error = refusal(stub, whole(**changes))
+        assert error.slug in ("engine-unknown", "model-unknown")
+        assert len(error.cause) < 1000
+
+
+def test_an_empty_chunk_is_refused(stub) -> None:
+    assert refusal(stub, [first(), chunk(PIXELS, b"")]).slug == "request-invalid"
+
+
+def test_a_plan_of_countless_parts_is_refused(server) -> None:
+    from frisket.errors import ParameterOutOfRange
+
+    client = server.client()
+    request = EditRequest(Size(W, H), Box(0, 0, 0, 0), InpaintParams(), engine="toy")
+    with pytest.raises(ParameterOutOfRange):
+        client.plan(request, [Box(1, 1, 2, 2)] * 5000)
+    client.close()
+
+
+def test_a_stalled_upload_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    from frisket.errors import UploadStalled
+    from frisket.rpc import transfer
+
+    async def silent():
+        await asyncio.sleep(30)
+        yield first()
+
+    monkeypatch.setattr(transfer, "UPLOAD_IDLE", 0.05)
+    with pytest.raises(UploadStalled):
+        asyncio.run(transfer.receive(aiter(silent()), {}))

@@ -111,6 +111,19 @@ def test_sigterm_drains(fixed_server: ServerProcess) -> None:
     other.close()
 
 
+def test_a_second_signal_does_not_wait(fixed_server: ServerProcess) -> None:
+    client = fixed_server.client()
+    job = submit(client, ask("slow", engine_params={"steps": 1000, "step_ms": 20}))
+    until_running(client, job.id)
+    os.kill(fixed_server.runtime.pid, signal.SIGTERM)
+    time.sleep(0.3)
+    began = time.monotonic()
+    os.kill(fixed_server.runtime.pid, signal.SIGTERM)
+    fixed_server.wait_gone()
+    assert time.monotonic() - began < 8, "a job of 20 s was waited for"
+    client.close()
+
+
 def test_no_process_and_no_shared_memory_is_left_behind(fixed_server: ServerProcess) -> None:
     import psutil
 

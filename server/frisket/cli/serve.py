@@ -52,6 +52,8 @@ def serve(
 
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    # Its words about broken peers hold what they sent, a token too.
+    logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
     config = ServerConfig(
         home=home or places.home(),
         listen=listen,

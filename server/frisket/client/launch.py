@@ -28,10 +28,10 @@ def start_server(
     The server outlives the caller and writes to `folder/server.log`. `stop` is asked every 50 ms.
     Raises ServerDidNotStart, Cancelled.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / "server.log"
     try:
-        with open(log, "ab") as output:
+        with open(log, "ab", opener=_private) as output:
             start = output.tell()
             process = subprocess.Popen(
                 list(command),
@@ -56,6 +56,11 @@ def start_server(
     process.terminate()
     seconds = round(time.monotonic() - began, 1)
     raise ServerDidNotStart(command=" ".join(command), seconds=seconds, detail=_last_words(log, start))
+
+
+def _private(path: str, flags: int) -> int:
+    """Open for this user alone: names of pictures and folders may stand in a log."""
+    return os.open(path, flags, 0o600)
 
 
 def _adopt(process: subprocess.Popen[Any], runtime: Runtime) -> Runtime:

@@ -19,6 +19,7 @@ from frisket.raster.geometry import Box, Size
 MAX_COUNT = 16
 MAX_PROMPT = 20_000  # characters
 MAX_DIAL = 1024  # px
+MAX_PARAMS = 256
 MAX_CONTEXT = 4096  # px
 MAX_MOVE = 1 << 20  # px
 MAX_EXTENSION = 1 << 15  # px on one side
@@ -28,6 +29,12 @@ SEED_END = 1 << 32
 def _within(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:
         raise ParameterOutOfRange(name=name, value=value, wanted=f"a number from {low} to {high}")
+
+
+def _check_words(params: InpaintParams | OutpaintParams | VariationParams) -> None:
+    for name in ("prompt", "negative_prompt"):
+        if len(getattr(params, name)) > MAX_PROMPT:
+            raise ParameterOutOfRange(name=name, value="too long", wanted=f"at most {MAX_PROMPT} characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +75,7 @@ class InpaintParams:
         _within("strength", self.strength, 0.0, 1.0)
         for px in self.move:
             _within("move", px, -MAX_MOVE, MAX_MOVE)
-        for name in ("prompt", "negative_prompt"):
-            if len(getattr(self, name)) > MAX_PROMPT:
-                raise ParameterOutOfRange(name=name, value="too long", wanted=f"at most {MAX_PROMPT} characters")
+        _check_words(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class OutpaintParams:
     dials: MaskDials = MaskDials()
 
     def __post_init__(self) -> None:
+        _check_words(self)
         for name in ("left", "top", "right", "bottom"):
             _within(name, getattr(self, name), 0, MAX_EXTENSION)
         for name in ("grow", "feather", "blend"):
@@ -106,6 +112,7 @@ class VariationParams:
     dials: MaskDials = MaskDials()
 
     def __post_init__(self) -> None:
+        _check_words(self)
         _within("strength", self.strength, 0.0, 1.0)
 
 
@@ -152,6 +159,10 @@ class EditRequest:
     def __post_init__(self) -> None:
         _within("seed", self.seed, 0, SEED_END - 1)
         _within("count", self.count, 1, MAX_COUNT)
+        if len(self.engine_params) > MAX_PARAMS:
+            raise ParameterOutOfRange(
+                name="engine_params", value=len(self.engine_params), wanted=f"{MAX_PARAMS} at most"
+            )
         for name, value in self.engine_params.items():
             if isinstance(value, int):
                 _within(name, value, -(1 << 63), (1 << 63) - 1)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
+import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from frisket.errors import AddressNotAllowed
+from frisket.errors import AddressInvalid, AddressNotAllowed, CertificateUnusable, HomeUnusable
 from frisket.rpc.limits import Limits
 
 DEFAULT_LISTEN = "127.0.0.1:7411"
 TOKEN_FILE = "token"
-LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:")
+UNIX = "unix:"
+UNIX_PATH_MAX = 100  # bytes; the kernel takes 108 or fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +45,83 @@ class ServerConfig:
         return self.cache_folder or self.home / "cache"
 
     def check_address(self) -> None:
-        """Raises AddressNotAllowed for an open address in the clear."""
-        if not self.listen.startswith(LOOPBACK) and (self.tls_cert is None or self.tls_key is None):
+        """Raises AddressInvalid, CertificateUnusable, AddressNotAllowed for an open address in the clear."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise CertificateUnusable(reason="Only one of the two files was given")
+        if self.tls_cert and self.tls_key:
+            check_pair(self.tls_cert, self.tls_key)
+        elif not is_local(self.listen):
             raise AddressNotAllowed(address=self.listen)
 
 
-def server_token(home: Path) -> str:
-    """The token of this home: made once (256 random bits), kept in a file that only this user may read (0600)."""
-    path = home / TOKEN_FILE
-    home.mkdir(parents=True, exist_ok=True)
+def is_local(listen: str) -> bool:
+    """Whether only this machine can reach the address. Raises AddressInvalid."""
+    if listen.startswith(UNIX):
+        if len(os.fsencode(listen)) > UNIX_PATH_MAX:
+            raise AddressInvalid(address=listen, reason=f"a socket's path has at most {UNIX_PATH_MAX} bytes")
+        return True
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise AddressInvalid(address=listen, reason="it is not HOST:PORT")
+    if host == "localhost":
+        return True
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        os.chmod(path, 0o600)
-        token = path.read_text().strip()
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_pair(cert: Path, key: Path) -> None:
+    """Whether certificate and key can be read and belong together. Raises CertificateUnusable."""
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise CertificateUnusable(reason=f"{cert} with {key}: {error}") from error
+
+
+@contextlib.contextmanager
+def usable(home: Path) -> Iterator[None]:
+    """What goes wrong with Frisket's own files inside becomes HomeUnusable."""
+    try:
+        yield
+    except OSError as error:
+        raise HomeUnusable(folder=error.filename or home, reason=error.strerror or error) from error
+
+
+def prepare_home(home: Path) -> None:
+    """Make the folder, and from now on everything for this user alone: prompts and pictures are nobody else's business.
+
+    Raises HomeUnusable.
+    """
+    os.umask(0o077)
+    with usable(home):
+        home.mkdir(parents=True, exist_ok=True)
+
+
+def server_token(home: Path) -> str:
+    """The token of this home: made once (256 random bits), kept in a file that only this user may read (0600).
+
+    Raises HomeUnusable.
+    """
+    path = home / TOKEN_FILE
+    with usable(home):
+        token = _kept_token(path)
         if token:
             return token
-        fd = os.open(path, os.O_WRONLY | os.O_TRUNC, 0o600)
-    token = secrets.token_urlsafe(32)
-    with os.fdopen(fd, "w") as file:
-        file.write(token)
-    return token
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        token = secrets.token_urlsafe(32)
+        with os.fdopen(fd, "w") as file:
+            file.write(token)
+        return token
+
+
+def _kept_token(path: Path) -> str:
+    """Empty when there is none that can be used."""
+    try:
+        path.chmod(0o600)
+        token = path.read_bytes().strip()
+    except FileNotFoundError:
+        return ""
+    return token.decode() if re.fullmatch(rb"[\w-]+", token) else ""

@@ -28,6 +28,7 @@ class Limits:
     max_pixels: int = 128_000_000  # 128 MP of RGBA float is 2 GB: what one job may cost in memory and disk
     max_side: int = 32_767
     max_id: int = 128
+    max_boxes: int = 4096  # parts of a selection in one PlanEdit; a client joins them itself beyond that
     chunk_bytes: int = 1 << 20
 
     def check_size(self, size: Size) -> None:
@@ -40,6 +41,11 @@ class Limits:
                 limit=round(self.max_pixels / 1e6, 1),
                 side=self.max_side,
             )
+
+    def check_selection(self, boxes: int) -> None:
+        """Raises ParameterOutOfRange."""
+        if boxes > self.max_boxes:
+            raise ParameterOutOfRange(name="selection", value=f"{boxes} boxes", wanted=f"at most {self.max_boxes}")
 
     def check_submission(self, header: studio_pb2.SubmitHeader, request: EditRequest) -> None:
         """Everything that a header can be wrong about.

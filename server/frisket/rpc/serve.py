@@ -22,7 +22,7 @@ from frisket.errors import AddressInUse, ServerAlreadyRunning
 from frisket.jobs.blobs import Blobs
 from frisket.jobs.desk import Desk
 from frisket.jobs.store import Store
-from frisket.rpc.config import ServerConfig, server_token
+from frisket.rpc.config import ServerConfig, prepare_home, server_token, usable
 from frisket.rpc.status import Gate
 from frisket.rpc.stubs import studio_pb2_grpc
 from frisket.rpc.studio import Studio
@@ -41,15 +41,17 @@ OPTIONS = [
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
 ]
 STUDIO = "frisket.v1.Studio"
 
 
 @contextlib.contextmanager
 def _sole(home: Path) -> Iterator[None]:
-    """Hold the home's lock file. Raises ServerAlreadyRunning."""
-    home.mkdir(parents=True, exist_ok=True)
-    with open(home / "lock", "a+") as file:
+    """Hold the home's lock file. Raises ServerAlreadyRunning, HomeUnusable."""
+    with usable(home):
+        file = open(home / "lock", "a+")  # noqa: SIM115 (closed below; an error inside the block is not the home's)
+    with file:
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -62,10 +64,23 @@ def _sole(home: Path) -> Iterator[None]:
         except OSError:
             file.seek(0)
             raise ServerAlreadyRunning(pid=file.read().strip() or "unknown", folder=home) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with usable(home):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield
+
+
+def _more_files() -> None:
+    """As many open files as the system lets us have: silent strangers should not use them up."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+        if soft < wanted:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Server:
@@ -77,12 +92,15 @@ class Server:
         self._last_call = time.monotonic()
 
     def stop(self) -> None:
-        """Drain and end. Safe to call twice."""
+        """Drain and end; the second time, end at once."""
         self._stop.set()
 
     async def run(self, on_ready: Callable[[Runtime], None] = lambda runtime: None) -> None:
-        """Raises ServerAlreadyRunning, AddressInUse, AddressNotAllowed."""
+        """Raises ServerAlreadyRunning, AddressInUse, AddressInvalid, AddressNotAllowed, CertificateUnusable,
+        HomeUnusable, JobsUnreadable."""
         self.config.check_address()
+        prepare_home(self.config.home)
+        _more_files()
         with _sole(self.config.home):
             await self._run(on_ready)
 
@@ -94,48 +112,63 @@ class Server:
             kwargs={"extra_engines": config.engines},
             cache=config.cache,
         )
-        desk = Desk(Store(config.home / "jobs.db"), Blobs(config.home / "blobs"), workers)
+        with usable(config.home):
+            desk = Desk(Store(config.home / "jobs.db"), Blobs(config.home / "blobs"), workers)
         studio = Studio(desk, registry, config.limits)
         server = grpc.aio.server(interceptors=(Gate(token, self._called),), options=OPTIONS)
         healthy = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         studio_pb2_grpc.add_StudioServicer_to_server(studio, server)
-        address = self._bind(server)
-        self._listen_to_signals()
-        await server.start()
-        await desk.start()
-        await healthy.set(STUDIO, health_pb2.HealthCheckResponse.SERVING)
-        runtime = Runtime(address, token, os.getpid(), frisket.__version__)
-        write_runtime(config.home, runtime)
-        log.info("listening on %s", address)
-        on_ready(runtime)
+        try:
+            address = self._bind(server)
+            self._listen_to_signals()
+            await server.start()
+            await desk.start()
+            await healthy.set(STUDIO, health_pb2.HealthCheckResponse.SERVING)
+            runtime = Runtime(address, token, os.getpid(), frisket.__version__)
+            with usable(config.home):
+                write_runtime(config.home, runtime)
+            log.info("listening on %s", address)
+            on_ready(runtime)
+            await self._until_stopped(desk)
+            log.info("stopping")
+            studio.draining = True
+            remove_runtime(config.home, os.getpid())
+            await healthy.enter_graceful_shutdown()
+            await self._drained(desk)
+        finally:
+            remove_runtime(config.home, os.getpid())
+            await server.stop(1.0)
+            await desk.close()
+
+    async def _until_stopped(self, desk: Desk) -> None:
         watchdog = asyncio.create_task(self._exit_when_idle(desk))
         try:
             await self._stop.wait()
         finally:
             watchdog.cancel()
-            log.info("stopping")
-            studio.draining = True
-            remove_runtime(config.home, os.getpid())
-            await healthy.enter_graceful_shutdown()
-            await desk.drain(config.drain_seconds)
-            await server.stop(1.0)
-            await desk.close()
+
+    async def _drained(self, desk: Desk) -> None:
+        """Wait for running jobs, until a second signal says that there is no time for that."""
+        self._stop.clear()
+        drained = asyncio.create_task(desk.drain(self.config.drain_seconds))
+        hurry = asyncio.create_task(self._stop.wait())
+        await asyncio.wait((drained, hurry), return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not drained.done():
+            log.info("stopping at once; running jobs are done again at the next start")
+            drained.cancel()
 
     def _bind(self, server: grpc.aio.Server) -> str:
-        listen = self.config.listen
-        former = os.umask(0o177) if listen.startswith("unix:") else None  # the socket file is for this user alone
+        config, listen = self.config, self.config.listen
         try:
-            if self.config.tls_cert and self.config.tls_key:
-                pair = (self.config.tls_key.read_bytes(), self.config.tls_cert.read_bytes())
+            if config.tls_cert and config.tls_key:
+                pair = (config.tls_key.read_bytes(), config.tls_cert.read_bytes())
                 port = server.add_secure_port(listen, grpc.ssl_server_credentials([pair]))
             else:
                 port = server.add_insecure_port(listen)
         except RuntimeError as error:
             raise AddressInUse(address=listen) from error
-        finally:
-            if former is not None:
-                os.umask(former)
         if port == 0:
             raise AddressInUse(address=listen)
         return listen if listen.startswith("unix:") else f"{listen.rsplit(':', 1)[0]}:{port}"

@@ -42,6 +42,7 @@ class Studio(studio_pb2_grpc.StudioServicer):
     def __init__(self, desk: Desk, registry: Registry, limits: Limits) -> None:
         self._desk, self._registry, self._limits = desk, registry, limits
         self.draining = False
+        self._decoding = asyncio.Semaphore(1)
 
     async def GetServerInfo(self, request, context: ServicerContext) -> studio_pb2.ServerInfo:
         tasks = {task for engine in self._registry.engines for task in engine.spec.tasks}
@@ -67,6 +68,7 @@ class Studio(studio_pb2_grpc.StudioServicer):
         return studio_pb2.ListModelsResponse(engines=listed, broken=self._registry.broken)
 
     async def PlanEdit(self, request, context: ServicerContext) -> studio_pb2.PlanEditResponse:
+        self._limits.check_selection(len(request.selection))
         wanted, spec = admit(convert.request_from_proto(request.request), self._registry)
         selection = [convert.box_from_proto(box) for box in request.selection]
         plan = row_of(wanted.task).plan(wanted, selection, spec)
@@ -86,13 +88,15 @@ class Studio(studio_pb2_grpc.StudioServicer):
         request, _ = admit(convert.request_from_proto(header.request), self._registry)
         self._limits.check_submission(header, request)
         client = header.client_name or "anonymous"
-        planned = request.region.area * (request.format.pixel_bytes + 1)
+        planned = request.region.area * (request.format.pixel_bytes + 1 + header.HasField("sources"))
         self._desk.check_room(client, planned)
         planes = {"pixels": (header.pixels, request.format), "mask": (header.mask, MASK_FORMAT)}
         if header.HasField("sources"):
             planes["sources"] = (header.sources, MASK_FORMAT)
         blobs = self._desk.blobs
-        receivers = {plane: transfer.Receiver(plane, h, fmt, blobs) for plane, (h, fmt) in planes.items()}
+        receivers = {
+            plane: transfer.Receiver(plane, h, fmt, blobs, self._decoding) for plane, (h, fmt) in planes.items()
+        }
         inputs = await transfer.receive(parts, receivers)
         new = NewJob(header.request_id, client, request.task.value, request.engine, to_json(request), inputs, planned)
         job, reused = await self._desk.submit(new)

@@ -7,12 +7,14 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from frisket.errors import RequestInvalid, UploadCorrupt, UploadTooLong, UploadTruncated
+from frisket.errors import RequestInvalid, UploadCorrupt, UploadStalled, UploadTooLong, UploadTruncated
 from frisket.jobs.blobs import Blobs
 from frisket.raster.formats import Codec, PixelFormat
 from frisket.raster.geometry import Size
 from frisket.rpc import convert
 from frisket.rpc.stubs import images_pb2, studio_pb2
+
+UPLOAD_IDLE = 60.0  # seconds without a chunk after which an upload is given up
 
 PLANES = {
     studio_pb2.Chunk.PLANE_PIXELS: "pixels",
@@ -24,7 +26,15 @@ PLANES = {
 class Receiver:
     """One plane on its way in. Raw bytes go straight to a file; encoded ones are gathered, then decoded in a thread."""
 
-    def __init__(self, plane: str, header: images_pb2.ImageHeader, fmt: PixelFormat, blobs: Blobs) -> None:
+    def __init__(
+        self,
+        plane: str,
+        header: images_pb2.ImageHeader,
+        fmt: PixelFormat,
+        blobs: Blobs,
+        decoding: asyncio.Semaphore,
+    ) -> None:
+        self._decoding = decoding  # a few kilobytes can inflate to gigabytes: so many planes at a time
         self._plane, self._header, self._fmt, self._blobs = plane, header, fmt, blobs
         self._codec = convert.codec_from_proto(header.codec)
         self._size = convert.size_from_proto(header.size)
@@ -58,7 +68,8 @@ class Receiver:
             raise UploadCorrupt(plane=self._plane, codec=self._codec.value, reason="its sha256 differs")
         if self._writer is not None:
             return await asyncio.to_thread(self._writer.finish)
-        return await asyncio.to_thread(self._decode)
+        async with self._decoding:
+            return await asyncio.to_thread(self._decode)
 
     def abort(self) -> None:
         """Forget what came. Harmless after `finish`."""
@@ -70,21 +81,31 @@ class Receiver:
         from frisket.raster import codecs
 
         array = codecs.decode(self._gathered, self._fmt, self._size, self._codec, self._plane)
-        return self._blobs.put(memoryview(array.tobytes()))
+        return self._blobs.put(array.data.cast("B"))
 
 
 async def receive(parts: AsyncIterator[studio_pb2.SubmitEditRequest], receivers: dict[str, Receiver]) -> dict[str, str]:
     """All chunks of a call into their planes. Returns the file names by plane."""
     try:
-        async for part in parts:
+        while (part := await _next(parts)) is not None:
             plane = PLANES.get(part.chunk.plane, "") if part.WhichOneof("part") == "chunk" else ""
             if plane not in receivers:
                 raise RequestInvalid(detail="After the header come chunks of the planes that it declared")
+            if not part.chunk.data:
+                raise RequestInvalid(detail="A chunk holds no bytes")
             await receivers[plane].take(part.chunk.data)
         return {plane: await receiver.finish() for plane, receiver in receivers.items()}
     finally:
         for receiver in receivers.values():
             receiver.abort()
+
+
+async def _next(parts: AsyncIterator[studio_pb2.SubmitEditRequest]) -> studio_pb2.SubmitEditRequest | None:
+    """The next message, None at the end. Raises UploadStalled."""
+    try:
+        return await asyncio.wait_for(anext(parts, None), UPLOAD_IDLE)
+    except asyncio.TimeoutError:
+        raise UploadStalled(seconds=round(UPLOAD_IDLE)) from None
 
 
 async def send(files: list[Path], offset: int, chunk: int) -> AsyncIterator[bytes]:
