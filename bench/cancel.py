@@ -2,8 +2,8 @@
 
     python bench/cancel.py [--repeat 10]
 
-A real server, the built-in engine, a hole of 800 x 600 in 2400 x 1700 px of noise over a gradient. Each round cancels at
-another moment of the fill; then a small fill must still work.
+A real server, the built-in engine, a hole of 800 x 600 in 2400 x 1700 px of noise over a gradient. Each round cancels
+at another moment of the fill; then a small fill must still work.
 """
 
 from __future__ import annotations
