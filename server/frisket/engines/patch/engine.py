@@ -15,7 +15,7 @@ SPEC = EngineSpec(
     title="Built-in patch engine",
     summary="Fills a hole with what the rest of the picture shows: textures, edges and repeated structure. "
     "Needs no model and no GPU; invents nothing that is not there.",
-    tasks=frozenset({Task.INPAINT}),
+    tasks=frozenset({Task.INPAINT, Task.VARIATION}),
     size=SizeRule(max_pixels=12_000_000),  # about 100 bytes a pixel at worst: 1.2 GB
     channels=Channels.ANY,
     mask_law=MaskLaw.EXACT,
@@ -35,6 +35,14 @@ SPEC = EngineSpec(
             "How long to refine: 1 is quick, 4 takes about twice as long as 2.",
             low=1,
             high=4,
+        ),
+        Param(
+            "layout",
+            ParamKind.CHOICE,
+            "free",
+            "Variations only. free: pieces of the picture may move far, sideways above all. keep: everything stays "
+            "about where it is.",
+            choices=("free", "keep"),
         ),
     ),
     deterministic=True,
@@ -58,9 +66,10 @@ class PatchEngine:
 
     def load(self, model: str = "") -> None:
         """Compiles every kernel, or reads them from numba's cache. `model` is not used: there are no weights."""
-        from frisket.engines.patch.repaint import warm
+        from frisket.engines.patch import repaint, variation
 
-        warm(self._threads)
+        repaint.warm(self._threads)
+        variation.warm(self._threads)
 
     def run(self, work: Work, report: Report) -> list[np.ndarray]:
         """One picture for each seed, (h, w, c) float32 like work.crop, and equal to it outside work.hole > 0.
@@ -68,6 +77,10 @@ class PatchEngine:
         Everything that the hole touches is repainted in full. Each channel stays within the range that the known pixels
         have. Raises errors.Cancelled (from `report`), errors.NothingToSampleFrom when no pixel is known.
         """
+        if work.task is Task.VARIATION:
+            from frisket.engines.patch.variation import varied
+
+            return varied(work, report, self._threads)
         from frisket.engines.patch.repaint import repainted
 
         return repainted(work, report, self._threads)

@@ -1,0 +1,108 @@
+"""The scales of a variation: from one where a patch spans much of the picture to the largest that is searched.
+
+Unlike the pyramid of a fill, which halves, neighbouring scales differ by about 4/3 (Granot et al., CVPR 2022), and all
+colours are there at every scale: nothing is missing, some of it is only to change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from frisket.engines.patch.match import valid_sources
+from frisket.engines.patch.smooth import pushpull
+
+RATIO = 4 / 3  # of neighbouring scales
+SEARCHED = 1_500_000  # px: larger pictures are searched at this size, see `detail`
+LEAST_SIDE = 12  # px: no rung is smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One scale. V: (h, w, 4) float32 without gaps. hole, valid: (h, w) bool, what changes and centres of sources.
+
+    alpha: (h, w) float32 or None.
+    """
+
+    V: np.ndarray
+    hole: np.ndarray
+    valid: np.ndarray
+    alpha: np.ndarray | None
+
+    @classmethod
+    def of(
+        cls, I: np.ndarray, hole: np.ndarray, solid: np.ndarray, sources: np.ndarray, alpha: np.ndarray | None
+    ) -> Rung:
+        """I: (h, w, 4) float32, its colours hold where `solid`. sources: (h, w) bool, where to copy from.
+
+        Where no whole patch is left the sources grow: to all that is solid, then to everything.
+        """
+        choices = (valid_sources(solid & sources), valid_sources(solid), valid_sources(np.ones_like(solid)))
+        valid = next(v for v in choices if v.any())
+        return cls(I if solid.all() else pushpull(I, solid), hole, valid, alpha)
+
+    def reduced(self, size: tuple[int, int], solid: np.ndarray, sources: np.ndarray) -> Rung:
+        """This rung at `size` (h, w), no larger: colours are means of solid parts, what half changes changes."""
+        share = _shrunk(solid.astype(np.float32), size)
+        I = _shrunk(self.V * solid[..., None], size) / np.maximum(share, np.float32(1e-6))[..., None]
+        hole = _shrunk(self.hole.astype(np.float32), size) > 0.5
+        allowed = _shrunk(sources.astype(np.float32), size) > 0.99
+        alpha = None if self.alpha is None else _shrunk(self.alpha, size)
+        return Rung.of(I, hole, share > 0.49, allowed, alpha)
+
+
+def built(full: Rung, solid: np.ndarray, sources: np.ndarray, side: float, check: Callable[[], None]) -> list[Rung]:
+    """Rungs from coarse to fine. side: px, how wide what changes is at the coarsest; the finest has `SEARCHED` px.
+
+    full: at the picture's own size. solid, sources: (h, w) bool, see `Rung.of`. check: raises errors.Cancelled.
+    """
+    h, w = full.hole.shape
+    last = min(1.0, math.sqrt(SEARCHED / (h * w)))
+    first = min(last, max(side / extent(full.hole), LEAST_SIDE / min(h, w)))
+    steps = round(math.log(last / first) / math.log(RATIO))
+    sizes = [_sized(h, w, last * (first / last) ** (k / max(1, steps))) for k in range(steps + 1)]
+    finest = full
+    if sizes[0] != (h, w):
+        finest = full.reduced(sizes[0], solid, sources)
+        solid = _shrunk(solid.astype(np.float32), sizes[0]) > 0.49
+        sources = _shrunk(sources.astype(np.float32), sizes[0]) > 0.99
+    rungs = [finest]
+    for size in sizes[1:]:
+        check()
+        rungs.append(finest.reduced(size, solid, sources))
+    return [rung for rung in rungs[::-1] if rung.hole.any()]
+
+
+def extent(hole: np.ndarray) -> float:
+    """px, >= 1: how wide hole (h, w) bool is where it is widest; a border of the picture is no bound to it."""
+    y, x = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
+    shorter = min(y[-1] - y[0], x[-1] - x[0]) + 1
+    if hole.all():
+        return float(shorter)
+    padded = np.pad(hole.astype(np.uint8), 1, mode="edge")
+    return float(min(shorter, 2 * cv2.distanceTransform(padded, cv2.DIST_L2, 3).max()))
+
+
+def grown(A: np.ndarray, size: tuple[int, int], wraps: bool) -> np.ndarray:
+    """A (h, w, 4) float32 enlarged bilinearly to `size`; its opposite borders are neighbours if it wraps."""
+    for axis in (0, 1):
+        old, new = A.shape[axis], size[axis]
+        at = (np.arange(new) + 0.5) * (old / new) - 0.5
+        low = np.floor(at).astype(np.int64)
+        mode = "wrap" if wraps else "clip"
+        share = (at - low).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        below, above = A.take(low, axis, mode=mode), A.take(low + 1, axis, mode=mode)
+        A = below + share * (above - below)
+    return np.ascontiguousarray(A)
+
+
+def _sized(h: int, w: int, scale: float) -> tuple[int, int]:
+    return (max(LEAST_SIDE, round(h * scale)), max(LEAST_SIDE, round(w * scale)))
+
+
+def _shrunk(A: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(A, size[::-1], interpolation=cv2.INTER_AREA)
