@@ -140,9 +140,10 @@ def _greedy(grid: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarray,
     price = LENGTH_PRICE * np.hypot(grid[:, 0], grid[:, 1]) / math.hypot(*sources.shape)
     chosen: list[tuple[int, int]] = []
     while len(chosen) < most and len(covers):
-        best = int((covers.mean(0) - price).argmax())
-        if not covers[:, best].any():
+        share = covers.mean(0)
+        if not share.any():
             break
+        best = int(np.where(share > 0, share - price, -np.inf).argmax())
         chosen.append((int(grid[best, 0]), int(grid[best, 1])))
         covers = covers[~covers[:, best]]
     return chosen

@@ -23,7 +23,7 @@ from frisket.engines.patch.vote import voted
 SCREEN = 0.01  # a seam's step has faded to 1/e about 10 px into the hole
 SWEEPS = 60  # the error shrinks by OMEGA - 1 = 0.87 a sweep: to 0.02 % of the seam
 OMEGA = 2 / (1 + math.sqrt(1 - (4 / (4 + SCREEN)) ** 2))  # Young's optimum for a Jacobi radius of 4 / (4 + SCREEN)
-RIM = np.float32(0.5)  # of the voted step towards a known pixel: 1 leaves a seam, 0 a rim without texture
+AGREED = np.float32(20)  # grey levels between a known pixel and the votes for it, see `blended`
 BEYOND, KNOWN = -2, -1  # instead of the number of a hole's pixel
 
 
@@ -32,7 +32,9 @@ def blended(
 ) -> None:
     """Writes the solution into I (h, w, 4) float32 at the pixels (hy, hx), those where hole (h, w) bool is true.
 
-    weight: (n,) float32 of each target of `field`, for the votes.
+    weight: (n,) float32 of each target of `field`, for the votes. A step from the hole to a known pixel counts as far
+    as the sources show that pixel as it is: in full where a pattern goes on (then V is the solution), hardly where two
+    pictures meet (there the step would be a seam).
     """
     V = voted(I, field, weight, hy, hx, bands)
     b = np.float32(SCREEN) * V
@@ -42,8 +44,11 @@ def blended(
     for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
         q = number[hy + dy + 1, hx + dx + 1]
         p = np.nonzero((q != BEYOND) if dy + dx > 0 else (q == KNOWN))[0]
-        g = voted(I, field, weight, hy[p], hx[p], bands, (dy, dx)) - V[p]
-        g[q[p] == KNOWN] *= RIM
+        there = voted(I, field, weight, hy[p], hx[p], bands, (dy, dx))
+        g = there - V[p]
+        rim = np.nonzero(q[p] == KNOWN)[0]
+        strange = ((there[rim] - I[hy[p[rim]] + dy, hx[p[rim]] + dx]) ** 2).sum(1, keepdims=True)
+        g[rim] *= np.exp(strange / np.float32(-2 * AGREED**2))
         b[p] -= g
         ours = q[p] >= 0
         b[q[p][ours]] += g[ours]

@@ -1,0 +1,42 @@
+"""How a fill is composed: when the picture is being extended, which levels and how many rounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.patch.pictures import box
+from frisket.engines.patch.fill import Method, extends, used
+from frisket.engines.patch.pyramid import built
+from frisket.engines.patch.shiftmap import MOST_PIXELS
+
+
+@pytest.mark.parametrize(
+    ("hole", "expected"),
+    [
+        (box(100, 100, 30, 30, 40, 40), (False, False)),
+        (box(100, 100, 0, 30, 55, 40), (False, False)),  # cut by the top, 40 % of it
+        (box(100, 100, 0, 80, 100, 20), (True, False)),
+        (box(100, 100, 0, 0, 20, 100), (False, True)),
+        (box(100, 100, 60, 0, 40, 100), (False, True)),
+        (1 - box(100, 100, 20, 20, 60, 60), (True, True)),
+    ],
+)
+def test_a_covered_side_means_that_the_picture_grows(hole: np.ndarray, expected: tuple[bool, bool]) -> None:
+    assert extends(hole > 0) == expected
+
+
+def test_rounds_grow_with_quality_and_towards_the_coarse() -> None:
+    assert Method(quality=2).rounds(1) == [4]
+    assert Method(quality=2).rounds(3) == [2, 8, 4]
+    assert Method(structured=False, quality=2).rounds(4) == [2, 6, 10, 14]
+    assert Method(quality=4).rounds(3) == [4, 16, 8]
+    assert Method(quality=1).rounds(2) == [1, 2]
+
+
+def test_a_layout_is_made_where_the_hole_is_small_enough() -> None:
+    known = box(400, 400, 100, 100, 200, 200) == 0
+    levels = built(np.zeros((400, 400, 4), np.float32), known)
+    start = used(levels, True)[-1]
+    assert start.hole_pixels == 10_000 <= MOST_PIXELS
+    assert len(used(levels, False)) == len(levels) > len(used(levels, True))

@@ -1,0 +1,49 @@
+"""Levels: colours of known parts alone, sources that stay sources, an end that is deep enough."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.patch.pictures import box
+from frisket.engines.patch.pyramid import built, halved
+
+
+def test_halving_averages_what_is_known() -> None:
+    I = np.arange(16, dtype=np.float32).reshape(4, 4, 1).repeat(4, 2)
+    known = np.array([[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]], bool)
+    half, seen = halved(I, known)
+    assert seen.tolist() == [[True, False], [True, False]]
+    assert half[..., 0][0, 0] == pytest.approx((0 + 1 + 4 + 5) / 4)
+    assert half[..., 0][1, 0] == pytest.approx((8 + 13) / 2)
+
+
+def test_odd_sizes_round_up_and_stay_known() -> None:
+    half, seen = halved(np.ones((5, 7, 4), np.float32), np.ones((5, 7), bool))
+    assert half.shape == (3, 4, 4)
+    assert seen.all()
+    assert (half == 1).all()
+
+
+def test_levels_end_where_the_hole_is_shallow() -> None:
+    known = box(256, 256, 96, 96, 64, 64) == 0
+    levels = built(np.ones((256, 256, 4), np.float32), known)
+    assert [level.known.shape for level in levels] == [(256, 256), (128, 128), (64, 64), (32, 32)]
+    assert levels[-1].depth.max() == pytest.approx(4, abs=1)
+    assert [level.hole_pixels for level in levels] == [4096, 1024, 256, 64]
+
+
+def test_the_border_of_the_picture_is_not_known() -> None:
+    known = box(64, 64, 0, 0, 64, 20) == 0
+    depth = built(np.ones((64, 64, 4), np.float32), known)[0].depth
+    assert depth[30, 0] == pytest.approx(20, abs=1)
+
+
+def test_sources_are_known_and_named() -> None:
+    known, named = box(128, 128, 40, 40, 30, 30) == 0, np.zeros((128, 128), bool)
+    named[:, :60] = True
+    for k, level in enumerate(built(np.ones((128, 128, 4), np.float32), known, named)):
+        assert not (level.sources & ~level.known).any()
+        assert not level.sources[:, (60 >> k) + 1 :].any()
+        assert not (level.valid & ~level.sources).any()
+        assert level.valid.sum() >= 40
