@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import hashlib
+import threading
 import time
 
 import pytest
@@ -138,6 +139,77 @@ def test_many_submissions_at_once_never_pass_the_limits(tmp_path):
             desk.check_room("someone", 10)
 
     asyncio.run(main())
+
+
+class Paused:
+    """A method of the store that waits, once it has done its work, for the test to let it go."""
+
+    def __init__(self, monkeypatch, name: str) -> None:
+        self.reached, self.gate = threading.Event(), threading.Event()
+        real = getattr(Store, name)
+
+        def paused(store, *args, **kwargs):
+            answer = real(store, *args, **kwargs)
+            self.reached.set()
+            assert self.gate.wait(10)
+            return answer
+
+        monkeypatch.setattr(Store, name, paused)
+
+
+def test_a_client_that_goes_at_the_commit_does_not_take_its_job_along(tmp_path, monkeypatch):
+    async def main():
+        paused = Paused(monkeypatch, "add")
+        async with opened(tmp_path, FakeRunner()) as desk:
+            call = asyncio.create_task(desk.submit(new(desk)))
+            await asyncio.to_thread(paused.reached.wait, 10)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            paused.gate.set()
+            job, reused = await desk.submit(new(desk))
+            assert reused
+            events = await asyncio.wait_for(watched(desk, job.id), 10)
+            assert kinds(events) == "queued started finished"
+
+    asyncio.run(main())
+
+
+def test_a_job_that_lost_its_place_gets_one_when_it_is_asked_for_again(tmp_path):
+    async def main():
+        runner = FakeRunner()
+        async with opened(tmp_path, runner) as desk:
+            stray, _ = desk._store.add(new(desk, 1))
+            other, _ = desk._store.add(new(desk, 2))
+            assert (await desk.submit(new(desk, 1)))[0].id == stray.id
+            assert kinds(await asyncio.wait_for(watched(desk, stray.id), 10)) == "queued started finished"
+            assert (await desk.cancel(other.id)).state is JobState.CANCELLED
+            assert runner.began == [stray.id]
+
+    asyncio.run(main())
+
+
+def test_a_cancel_between_record_and_queue_holds(tmp_path, monkeypatch):
+    async def main():
+        paused = Paused(monkeypatch, "add")
+        runner = FakeRunner()
+        async with opened(tmp_path, runner) as desk:
+            call = asyncio.create_task(desk.submit(new(desk)))
+            await asyncio.to_thread(paused.reached.wait, 10)
+            ((job,),) = sqlite_rows(desk, "SELECT id FROM job")
+            cancel = asyncio.create_task(desk.cancel(job))
+            await asyncio.sleep(0.02)
+            paused.gate.set()
+            await cancel
+            assert (await watched(desk, job))[-1].kind is EventKind.CANCELLED
+            await call
+            assert not desk.busy
+
+    asyncio.run(main())
+
+
+def sqlite_rows(desk: Desk, query: str) -> list[tuple]:
+    return [tuple(row) for row in desk._store._db.execute(query)]
 
 
 def test_clients_take_turns(tmp_path):

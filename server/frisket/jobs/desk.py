@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from frisket.errors import JobNotFinished, ResultUnknown, ServerDraining, WorkerCrashed
 from frisket.jobs.attempt import Attempt, Tools
@@ -22,6 +23,8 @@ from frisket.jobs.store import Store
 from frisket.jobs.watchers import Watchers
 
 log = logging.getLogger("frisket.jobs")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Desk:
         self._queue = FairQueue(self._limits.max_waiting_bytes, self._limits.max_jobs_per_client)
         self._attempts: dict[str, Attempt] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._taking = asyncio.Lock()  # between the look at the limits and the place in the queue
+        self._promised: set[asyncio.Task[Any]] = set()
+        self._taking = asyncio.Lock()  # record and queue say the same whenever nobody holds it
         self._arrived, self._quiet = asyncio.Event(), asyncio.Event()
         self._quiet.set()
         self._draining = self._over = False
@@ -75,7 +79,7 @@ class Desk:
         self._draining = self._over = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._promised, return_exceptions=True)
         self._watchers.wake_all()
         await self._runner.close()
         await asyncio.to_thread(self._thread.shutdown)
@@ -104,14 +108,7 @@ class Desk:
 
         Raises RequestIdReused, ServerDraining, QueueFull, TooManyJobs, DiskFull.
         """
-        async with self._taking:
-            known = await self._tools.ask(self._store.find, new)
-            if known is not None:
-                return known, True
-            self.check_room(new.client, new.input_bytes)
-            job, _ = await self._tools.ask(self._store.add, new, self._queue.position_of_next(new.client))
-            self._enqueue(job)
-            return job, False
+        return await self._promise(self._take(new))
 
     async def watch(self, job_id: str, after: int = 0, previews: bool = False) -> AsyncGenerator[Event, None]:
         """Events with a sequence above `after`, without gaps, as they come; ends after the job's final one.
@@ -141,12 +138,7 @@ class Desk:
 
     async def cancel(self, job_id: str) -> Job:
         """The job afterwards: CANCELLED if it waited, still RUNNING until its worker stopped. Raises JobUnknown."""
-        attempt = self._attempts.get(job_id)
-        if attempt is not None:
-            attempt.cancel()
-        elif self._queue.remove(job_id):
-            return await self._cancelled(job_id)  # on a full disk it waits on, on record, for the next start
-        return await self.get(job_id)
+        return await self._promise(self._cancel(job_id))
 
     async def get(self, job_id: str) -> Job:
         """Raises JobUnknown."""
@@ -192,6 +184,37 @@ class Desk:
                 self._watchers.wake(job.id)
             log.info("job %s is taken up again", job.id)
             self._enqueue(job)
+
+    async def _promise(self, doing: Coroutine[Any, Any, T]) -> T:
+        """Once begun it is done to its end, even if the caller is gone: record and queue never part."""
+        task = asyncio.create_task(doing)
+        self._promised.add(task)
+        task.add_done_callback(self._promised.discard)
+        return await asyncio.shield(task)
+
+    async def _take(self, new: NewJob) -> tuple[Job, bool]:
+        async with self._taking:
+            known = await self._tools.ask(self._store.find, new)
+            if known is not None:
+                if known.state is JobState.QUEUED and not self._has(known.id):
+                    self._enqueue(known)
+                return known, True
+            self.check_room(new.client, new.input_bytes)
+            job, _ = await self._tools.ask(self._store.add, new, self._queue.position_of_next(new.client))
+            self._enqueue(job)
+            return job, False
+
+    async def _cancel(self, job_id: str) -> Job:
+        async with self._taking:
+            attempt = self._attempts.get(job_id)
+            if attempt is not None:
+                attempt.cancel()
+            elif self._queue.remove(job_id) or (await self.get(job_id)).state is JobState.QUEUED:
+                return await self._cancelled(job_id)
+            return await self.get(job_id)
+
+    def _has(self, job_id: str) -> bool:
+        return job_id in self._queue or job_id in self._attempts
 
     def _enqueue(self, job: Job) -> None:
         self._queue.put(Waiting(job.id, job.client, job.input_bytes))
