@@ -8,7 +8,7 @@ Letters as in the paper and in Wexler, Shechtman & Irani (PAMI 2007):
   I        (h, w, 4) float32, the picture; see `scale`
   P        half a patch: patches are (2P + 1)^2 = 7x7 px around their centre
   t, s     centres (y, x) of a target and of a source patch
-  D        ||patch(t) - patch(s)||^2 + prior |s - t|^2, float32; below 0 means "not known yet"
+  D        ||patch(t) - patch(s)||^2 + prior |s - t|^2, or what a `Lean` adds, float32; below 0: "not known yet"
   valid    (h, w) bool, centres of source patches
 """
 
@@ -28,6 +28,23 @@ CHANNELS = 4
 RUN = SIDE * CHANNELS  # floats in one row of a patch
 JUMPS = (1, 8, 4, 2)  # px: how far propagation looks besides the four neighbours, sweep by sweep
 FAR = np.float32(1e30)
+
+
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """Which sources are preferred among those that look alike: adds down (sy-ay)^2 + across (sx-ax)^2 + price[s] to D.
+
+    (ay, ax) is the target's own place, moved into rows top...bottom and columns left...right (inclusive).
+    price: (h, w) float32 of each source, not negative.
+    """
+
+    down: float
+    across: float
+    top: int
+    bottom: int
+    left: int
+    right: int
+    price: np.ndarray
 
 
 @dataclass(slots=True)
@@ -78,12 +95,19 @@ class Field:
         radius: int,
         prior: float,
         trust: np.ndarray | None = None,
+        lean: Lean | None = None,
     ) -> None:
         """`sweeps` rounds of PatchMatch on the picture as it is now.
 
-        I: (h, w, 4) float32, C order. radius: px, where random search starts. prior: cost of 1 px of offset, squared.
-        trust: (h, w) float32, what a difference at that pixel of a target counts; None = 1 everywhere.
+        I: (h, w, 4) float32, C order. radius: px, where random search starts. prior: cost of 1 px of offset, squared;
+        `lean`, when given, takes its place. trust: (h, w) float32, what a difference at that pixel of a target counts;
+        None = 1 everywhere.
         """
+        h, w = valid.shape
+        if lean is None:
+            lean = Lean(prior, prior, 0, h - 1, 0, w - 1, np.zeros((1, 1), np.float32))
+        costs = np.array([lean.down, lean.across], np.float32)
+        reach = np.array([lean.top, lean.bottom, lean.left, lean.right], np.int64)
         weights = np.zeros(1, np.float32) if trust is None else np.repeat(trust.reshape(-1), CHANNELS)
         self.D.fill(-1)
         flat = I.reshape(-1)
@@ -91,7 +115,7 @@ class Field:
         for k in range(sweeps):
             key, jump = np.uint64(mixed(seed, k)), JUMPS[k % len(JUMPS)]
             args = (flat, weights, RUN, self.index, valid, self.ty, self.tx, self.sy, self.sx, self.D, oy, ox, oD)
-            bands.run(_sweep, len(self.ty), *args, key, jump, radius, np.float32(prior))
+            bands.run(_sweep, len(self.ty), *args, key, jump, radius, costs, reach, lean.price)
             self.sy, self.sx, self.D, oy, ox, oD = oy, ox, oD, self.sy, self.sx, self.D
 
 
@@ -160,18 +184,25 @@ def _weighted(F, weights, a, b, stride, run, bound):
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def _sweep(low, high, F, weights, run, index, valid, ty, tx, sy, sx, D, oy, ox, oD, key, jump, radius, prior):
+def _sweep(
+    low, high, F, weights, run, index, valid, ty, tx, sy, sx, D, oy, ox, oD, key, jump, radius, costs, reach, price
+):
     h, w = index.shape
+    down, across = costs[0], costs[1]
+    priced = price.shape[0] > 1
     stride = uint64(w * CHANNELS)
     length = uint64(run)
     weighted = weights.shape[0] > 1
     for n in range(low, high):
         y, x = np.int64(ty[n]), np.int64(tx[n])
         by, bx, bd = np.int64(sy[n]), np.int64(sx[n]), D[n]
+        ay, ax = min(max(y, reach[0]), reach[1]), min(max(x, reach[2]), reach[3])
         a = uint64(((y - P) * w + x - P) * CHANNELS)
         if bd < 0:
             b = uint64(((by - P) * w + bx - P) * CHANNELS)
-            bd = prior * np.float32((by - y) ** 2 + (bx - x) ** 2)
+            bd = down * np.float32((by - ay) ** 2) + across * np.float32((bx - ax) ** 2)
+            if priced:
+                bd += price[by, bx]
             if weighted:
                 bd += _weighted(F, weights, a, b, stride, length, FAR)
             else:
@@ -204,7 +235,9 @@ def _sweep(low, high, F, weights, run, index, valid, ty, tx, sy, sx, D, oy, ox, 
                 r >>= 1
             if cy < 0 or cx < 0 or cy >= h or cx >= w or not valid[cy, cx] or (cy == by and cx == bx):
                 continue
-            away = prior * np.float32((cy - y) ** 2 + (cx - x) ** 2)
+            away = down * np.float32((cy - ay) ** 2) + across * np.float32((cx - ax) ** 2)
+            if priced:
+                away += price[cy, cx]
             if away >= bd:
                 continue
             b = uint64(((cy - P) * w + cx - P) * CHANNELS)
