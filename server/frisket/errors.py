@@ -14,6 +14,7 @@ FrisketError
 ├── out-of-memory    OutOfMemory
 ├── cancelled        Cancelled
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
+│                    StoreUnavailable
 ├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed
 └── internal         WorkerCrashed EngineFailed Internal
 
@@ -519,6 +520,14 @@ class VersionMismatch(FrisketError):
     title = "Server and client do not speak the same version"
     cause_template = "The server speaks {server}, this client {client}."
     remedy_template = "Run `pip install --upgrade frisket` and `frisket plugin install` here, and update the server."
+
+
+class StoreUnavailable(FrisketError):
+    slug = "store-unavailable"
+    kind = Kind.UNAVAILABLE
+    title = "The server cannot reach its records"
+    cause_template = "{path}: {reason}."
+    remedy_template = "Try again in a moment; if it goes on, look at the server's disk and at what else uses that file."
 
 
 # --- unsupported -----------------------------------------------------------------------------------------------------

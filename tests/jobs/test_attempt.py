@@ -1,12 +1,13 @@
 import asyncio
 import contextlib
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fakes.runners import FakeRunner, echo, gated, until_cancelled
-from frisket.errors import DiskFull, EngineFailed, ServerDraining, WorkerCrashed
+from frisket.errors import DiskFull, EngineFailed, ServerDraining, StoreUnavailable, WorkerCrashed
 from frisket.jobs import attempt as module
 from frisket.jobs.attempt import Attempt, Tools
 from frisket.jobs.blobs import Blobs
@@ -102,23 +103,105 @@ def test_stopped_at_any_moment_the_record_makes_sense(tmp_path):
             assert tools.store.get(job).state in (JobState.QUEUED, JobState.FINISHED)
 
 
-def test_an_end_that_a_full_disk_refuses_is_recorded_when_there_is_room_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "FULL_DISK_S", 0.05)
-    real, refused = Store.move, []
+REFUSALS = [DiskFull(folder="x", free=0, needed=1), StoreUnavailable(path="x", reason="database is locked")]
 
-    def move(self, job, to, *args, **kwargs):
-        if to.final and len(refused) < 3:
-            refused.append(to)
-            raise DiskFull(folder="x", free=0, needed=1)
-        return real(self, job, to, *args, **kwargs)
 
-    monkeypatch.setattr(Store, "move", move)
+class Refusing:
+    """A store that refuses the first moves to each of these states."""
+
+    def __init__(self, monkeypatch, refusal: Exception, to: set[JobState], times: int = 3) -> None:
+        self.refused: list[JobState] = []
+        real = Store.move
+
+        def move(store, job, state, *args, **kwargs):
+            if state in to and self.refused.count(state) < times:
+                self.refused.append(state)
+                raise refusal
+            return real(store, job, state, *args, **kwargs)
+
+        monkeypatch.setattr(Store, "move", move)
+        monkeypatch.setattr(module, "RETRY_S", 0.05)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda e: e.slug)
+def test_results_wait_until_they_can_be_recorded(tmp_path, monkeypatch, refusal):
+    refusing = Refusing(monkeypatch, refusal, {JobState.RUNNING, JobState.FINISHED})
     with opened(tmp_path, FakeRunner(echo)) as (tools, job):
         began = time.monotonic()
         assert asyncio.run(Attempt(tools, job).run()) is False
-        assert time.monotonic() - began >= 0.1
-        assert refused == [JobState.FINISHED, JobState.FAILED, JobState.FAILED]
-        assert tools.store.get(job).error == DiskFull(folder="x", free=0, needed=1)
+        assert time.monotonic() - began >= 0.3
+        assert refusing.refused == [JobState.RUNNING] * 3 + [JobState.FINISHED] * 3
+        assert kinds(tools, job) == "queued started finished"
+        (result,) = tools.store.results(job)
+        assert tools.blobs.path(result.planes[0]).read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda e: e.slug)
+def test_a_failure_is_recorded_when_the_store_works_again(tmp_path, monkeypatch, refusal):
+    error = EngineFailed(engine="patch", reason="no")
+
+    async def fail(runner, assignment, tell, keep):
+        raise error
+
+    Refusing(monkeypatch, refusal, {JobState.FAILED})
+    with opened(tmp_path, FakeRunner(fail)) as (tools, job):
+        assert asyncio.run(Attempt(tools, job).run()) is False
+        assert tools.store.get(job).error == error
+
+
+def test_a_file_that_another_program_locks_for_long_costs_neither_job_nor_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "RETRY_S", 0.05)
+
+    async def main(tools, job):
+        for pragma in ("journal_mode=DELETE", "locking_mode=NORMAL", "journal_mode=WAL", "busy_timeout=20"):
+            tools.store._db.execute(f"PRAGMA {pragma}").fetchall()
+        task = asyncio.create_task(Attempt(tools, job).run())
+        while tools.store.get(job).state is not JobState.RUNNING:
+            await asyncio.sleep(0.005)
+        with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            tools.runner.gate.set()
+            await asyncio.sleep(0.3)
+            assert not task.done()
+            other.execute("ROLLBACK")
+        assert await asyncio.wait_for(task, 10) is False
+
+    with opened(tmp_path, FakeRunner(gated)) as (tools, job):
+        asyncio.run(main(tools, job))
+        assert tools.store.get(job).state is JobState.FINISHED
+
+
+def test_a_cancel_while_a_crash_is_recorded_ends_cancelled(tmp_path, monkeypatch):
+    async def crash(runner, assignment, tell, keep):
+        raise WorkerCrashed(ending="signal 9", tries=1)
+
+    async def main(tools, job):
+        refusing = Refusing(monkeypatch, REFUSALS[0], {JobState.QUEUED})
+        attempt = Attempt(tools, job)
+        task = asyncio.create_task(attempt.run())
+        while not refusing.refused:
+            await asyncio.sleep(0.005)
+        attempt.cancel()
+        assert await task is False
+
+    with opened(tmp_path, FakeRunner(crash)) as (tools, job):
+        asyncio.run(main(tools, job))
+        assert kinds(tools, job) == "queued started queued cancelled"
+
+
+def test_a_server_stops_even_when_nothing_can_be_recorded(tmp_path, monkeypatch):
+    async def main(tools, job):
+        Refusing(monkeypatch, REFUSALS[1], {JobState.QUEUED}, times=10**9)
+        task = asyncio.create_task(Attempt(tools, job).run())
+        while tools.store.get(job).state is not JobState.RUNNING:
+            await asyncio.sleep(0.005)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+
+    with opened(tmp_path, FakeRunner(until_cancelled)) as (tools, job):
+        asyncio.run(main(tools, job))
+        assert tools.store.get(job).state is JobState.RUNNING
 
 
 def test_progress_that_cannot_be_recorded_does_not_cost_the_picture(tmp_path, monkeypatch, caplog):

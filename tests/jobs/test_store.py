@@ -1,12 +1,14 @@
+import contextlib
 import sqlite3
 import subprocess
 import sys
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from frisket.errors import DiskFull, EngineFailed, JobsUnreadable, JobUnknown, RequestIdReused
+from frisket.errors import DiskFull, EngineFailed, JobsUnreadable, JobUnknown, RequestIdReused, StoreUnavailable
 from frisket.jobs.records import EventKind, NewJob, StoredResult
 from frisket.jobs.states import JobState, MoveNotAllowed
 from frisket.jobs.store import MIGRATIONS, Store
@@ -133,14 +135,12 @@ def test_lists_are_newest_first_and_by_client(store):
     assert [j.id for j in store.unfinished()] == [ids[0], ids[2], ids[3], ids[4]]
 
 
-def test_only_ended_jobs_are_deleted_and_their_events_go_with_them(store, tmp_path):
+def test_only_ended_jobs_are_deleted_and_their_events_go_with_them(store):
     ids = [store.add(numbered(n))[0].id for n in range(2)]
     store.move(ids[0], JobState.CANCELLED, EventKind.CANCELLED)
     store.delete(ids)
     assert [j.id for j in store.list()] == [ids[1]]
-    with sqlite3.connect(tmp_path / "jobs.db") as db:
-        assert db.execute("SELECT count(*) FROM event").fetchone() == (1,)
-    db.close()
+    assert store._db.execute("SELECT count(*) FROM event").fetchone()[0] == 1
 
 
 def test_a_new_job_after_a_prune_never_gets_an_old_ones_number(store):
@@ -173,6 +173,62 @@ def test_a_full_disk_is_told_and_changes_nothing(store):
     assert not store.add(replace(NEW, request_id="r2", request="x" * 100_000))[1]
 
 
+def shared(store: Store) -> None:
+    """Let other programs at the file, as a file system without working locks would."""
+    for pragma in ("journal_mode=DELETE", "locking_mode=NORMAL", "journal_mode=WAL", "busy_timeout=20"):
+        store._db.execute(f"PRAGMA {pragma}").fetchall()
+
+
+def test_a_file_that_another_program_locks_is_unavailable_for_so_long(store, tmp_path):
+    shared(store)
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="database is locked"):
+            store.add(NEW)
+        assert list(store.list()) == []
+        other.execute("ROLLBACK")
+    assert not store.add(NEW)[1]
+
+
+class Broken:
+    """A connection on a disk that fails at statements which begin so."""
+
+    def __init__(self, db: sqlite3.Connection, *starts: str) -> None:
+        self._db, self._starts = db, starts
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if statement.startswith(self._starts):
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._db.execute(statement, *values)
+
+    def __getattr__(self, name: str):
+        return getattr(self._db, name)
+
+
+@pytest.mark.parametrize("starts", [("COMMIT",), ("COMMIT", "ROLLBACK"), ("INSERT",), ("BEGIN",)], ids="-".join)
+def test_a_disk_that_fails_for_a_moment_leaves_nothing_half_done(store, starts):
+    whole, store._db = store._db, Broken(store._db, *starts)
+    with pytest.raises(StoreUnavailable, match="disk I/O error"):
+        store.add(NEW)
+    store._db = whole
+    job, reused = store.add(NEW)
+    assert not reused
+    assert [j.id for j in store.list()] == [job.id]
+
+
+def test_reading_from_a_disk_that_fails_is_told_in_the_same_way(store):
+    store._db = Broken(store._db, "SELECT")
+    with pytest.raises(StoreUnavailable):
+        store.list()
+
+
+def test_no_other_program_can_lock_the_file_of_a_server(store, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db", timeout=0, isolation_level=None)) as other:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        assert not store.add(NEW)[1]
+
+
 def version(path) -> int:
     db = sqlite3.connect(path)
     (number,) = db.execute("PRAGMA user_version").fetchone()
@@ -196,9 +252,9 @@ def test_a_migration_that_fails_half_way_leaves_the_former_version(tmp_path):
     assert "note" in columns
     assert "colour" not in columns
     mended = Store(path, (*MIGRATIONS, good, bad[:2]))
-    assert version(path) == len(MIGRATIONS) + 2
     assert mended._db.execute("SELECT id, colour FROM job").fetchone()[:] == (job.id, "red")
     mended.close()
+    assert version(path) == len(MIGRATIONS) + 2
 
 
 def test_a_migration_that_is_killed_half_way_leaves_the_former_version(tmp_path):
@@ -214,7 +270,7 @@ def test_a_migration_that_is_killed_half_way_leaves_the_former_version(tmp_path)
     )
     assert subprocess.run([sys.executable, "-c", killed, str(path)], check=False).returncode == -9
     store = Store(path)
-    assert version(path) == len(MIGRATIONS)
+    assert store._db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
     assert not store.add(NEW)[1]
     assert "note" not in store._db.execute("SELECT * FROM job").fetchone().keys()  # noqa: SIM118
     store.close()

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from frisket.errors import Cancelled, DiskFull, FrisketError, Internal, ServerDraining, WorkerCrashed
+from frisket.errors import (
+    Cancelled,
+    DiskFull,
+    FrisketError,
+    Internal,
+    ServerDraining,
+    StoreUnavailable,
+    WorkerCrashed,
+)
 from frisket.jobs.blobs import Blobs
 from frisket.jobs.pace import Pace
 from frisket.jobs.records import EventKind, Job, JsonObject, StoredResult
@@ -23,7 +31,7 @@ from frisket.jobs.watchers import Watchers
 log = logging.getLogger("frisket.jobs")
 
 PROGRESS_S = 0.1  # at most one stored progress event in this time
-FULL_DISK_S = 5.0  # between two tries to record an end on a full disk
+RETRY_S = 5.0  # between two tries to record a move on a full disk, or while the records cannot be reached
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,22 +74,25 @@ class Attempt:
         self._tools.runner.cancel(self.job)
 
     async def run(self) -> bool:
-        """Whether the job is QUEUED again and wants another attempt. Raises only what the store raises."""
+        """Whether the job is QUEUED again and wants another attempt. Raises only what the store raises.
+
+        While the store is out of order the slot waits: a result, once there, is not thrown away.
+        """
         try:
             return await self._run()
         except asyncio.CancelledError:  # the server stops: the job goes on with the next one
             await self._put_back()
             raise
         except FrisketError as error:
-            await self._fail(error)
+            await self._move(JobState.FAILED, EventKind.FAILED, error=error)
         except Exception:
             log.exception("job %s", self.job)
-            await self._fail(Internal(reference=self.job))
+            await self._move(JobState.FAILED, EventKind.FAILED, error=Internal(reference=self.job))
         return False
 
     async def _run(self) -> bool:
         store = self._tools.store
-        tries = (await self._tools.ask(store.get, self.job)).tries + 1
+        tries = (await self._insist(partial(store.get, self.job))).tries + 1
         job = await self._move(JobState.RUNNING, EventKind.STARTED, {"tries": tries})
         try:
             results = await self._paint(job)
@@ -94,6 +105,7 @@ class Attempt:
                 raise WorkerCrashed(ending=crash.data["ending"], tries=tries) from crash
             if not self.cancelled:
                 await self._move(JobState.QUEUED, EventKind.QUEUED, {"position": 1})
+            if not self.cancelled:  # nor while that was recorded
                 return True
             results = []
         if self.cancelled:
@@ -148,21 +160,29 @@ class Attempt:
         error: FrisketError | None = None,
         results: Sequence[StoredResult] = (),
     ) -> Job:
-        job = await self._tools.ask(self._tools.store.move, self.job, to, kind, data, error=error, results=results)
+        move = self._tools.store.move
+        job = await self._insist(partial(move, self.job, to, kind, data, error=error, results=results))
         self._tools.watchers.wake(self.job)
         return job
 
-    async def _fail(self, error: FrisketError) -> None:
-        """Nothing else can be done on a full disk: the slot waits until the end can be recorded."""
+    async def _insist(self, call: Callable[[], T]) -> T:
+        """Ask the store until it answers."""
+        told = False
         while True:
             try:
-                await self._move(JobState.FAILED, EventKind.FAILED, error=error)
-                return
-            except DiskFull as full:
-                log.error("job %s failed (%s), which cannot be recorded: %s", self.job, error.slug, full)
-                await asyncio.sleep(FULL_DISK_S)
+                return await self._tools.ask(call)
+            except (DiskFull, StoreUnavailable) as error:
+                if not told:
+                    log.error("job %s waits for the record: %s", self.job, error)
+                told = True
+                await asyncio.sleep(RETRY_S)
 
     async def _put_back(self) -> None:
-        job = await self._tools.ask(self._tools.store.get, self.job)
-        if job.state is JobState.RUNNING:
-            await self._move(JobState.QUEUED, EventKind.QUEUED, {"position": 1})
+        """Once: the server stops, and the next start takes up a job that is still RUNNING on record."""
+        store = self._tools.store
+        try:
+            if (await self._tools.ask(store.get, self.job)).state is JobState.RUNNING:
+                await self._tools.ask(store.move, self.job, JobState.QUEUED, EventKind.QUEUED, {"position": 1})
+                self._tools.watchers.wake(self.job)
+        except Exception as error:
+            log.error("job %s is left to the next start: %s", self.job, error)

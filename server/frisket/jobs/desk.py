@@ -233,10 +233,7 @@ class Desk:
             attempt = self._attempts[waiting.job] = Attempt(self._tools, waiting.job)
             self._quiet.clear()
             try:
-                again = await attempt.run()
-                if again and attempt.cancelled:  # after its worker had died
-                    await self._cancelled(waiting.job)
-                elif again:
+                if await attempt.run():
                     self._queue.put_front(waiting)
             except Exception:
                 log.exception("job %s stays as it is until the next start", waiting.job)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from frisket.errors import DiskFull, FrisketError, JobsUnreadable, JobUnknown, RequestIdReused
+from frisket.errors import DiskFull, FrisketError, JobsUnreadable, JobUnknown, RequestIdReused, StoreUnavailable
 from frisket.jobs.records import (
     Event,
     EventKind,
@@ -49,12 +49,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 BUSY_TIMEOUT_MS = 3000
+PRAGMAS = (
+    "locking_mode=EXCLUSIVE",  # one server owns the file: a backup or a shell must not stop its work
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "foreign_keys=ON",
+)
+PASSING = ("locked", "locking protocol", "disk I/O error", "readonly database", "unable to open")  # in SQLite's words
 FINAL = tuple(state.value for state in JobState if state.final)
 UNFINISHED = tuple(state.value for state in JobState if not state.final)
 
 
 class Store:
-    """The jobs of one server. Every method may be called from any thread; each blocks for about one fsync at most."""
+    """The jobs of one server. Every method may be called from any thread; each blocks for about one fsync at most.
+
+    Every method may raise StoreUnavailable: the same call may work later.
+    """
 
     def __init__(self, path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
         """Open or make the file and bring it up to date. Raises JobsUnreadable, DiskFull."""
@@ -64,9 +75,10 @@ class Store:
         self._db.row_factory = sqlite3.Row
         try:
             self._prepare(migrations)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, StoreUnavailable) as error:
             self._db.close()
-            raise JobsUnreadable(path=path, reason=str(error)) from error
+            reason = error.data["reason"] if isinstance(error, StoreUnavailable) else str(error)
+            raise JobsUnreadable(path=path, reason=reason) from error
         except BaseException:
             self._db.close()
             raise
@@ -196,7 +208,7 @@ class Store:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _prepare(self, migrations: Sequence[Sequence[str]]) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+        for pragma in PRAGMAS:
             self._db.execute(f"PRAGMA {pragma}")
         (have,) = self._db.execute("PRAGMA user_version").fetchone()
         if have > len(migrations):
@@ -210,20 +222,32 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All or nothing, and alone. Raises DiskFull for SQLite's own word for it."""
-        with self._lock:
+        """All or nothing, and alone."""
+        with self._lock, self._asking():
+            if self._db.in_transaction:  # one that could not even be undone
+                self._db.execute("ROLLBACK")
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
-            except BaseException as error:
+            except BaseException:
                 if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
-                    folder = self._path.parent
-                    free = shutil.disk_usage(folder).free
-                    raise DiskFull(folder=folder, free=free, needed="some more") from error
+                    with contextlib.suppress(sqlite3.Error):
+                        self._db.execute("ROLLBACK")
                 raise
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raises DiskFull and StoreUnavailable in place of SQLite's errors for what may pass."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "disk is full" in str(error):
+                folder = self._path.parent
+                raise DiskFull(folder=folder, free=shutil.disk_usage(folder).free, needed="some more") from error
+            if any(words in str(error) for words in PASSING):
+                raise StoreUnavailable(path=self._path, reason=str(error)) from error
+            raise
 
     def _record(self, job_id: str, state: JobState, kind: EventKind, data: JsonObject) -> None:
         self._db.execute("UPDATE job SET last_sequence=last_sequence+1 WHERE id=?", (job_id,))
@@ -233,7 +257,7 @@ class Store:
         )
 
     def _rows(self, query: str, *values: object) -> Sequence[sqlite3.Row]:
-        with self._lock:
+        with self._lock, self._asking():
             return self._db.execute(query, values).fetchall()
 
     def _number(self, job_id: str) -> int:
