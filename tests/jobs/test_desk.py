@@ -8,12 +8,14 @@ import pytest
 
 from fakes.runners import FakeRunner, echo, gated, until_cancelled
 from frisket.errors import (
+    DiskFull,
     JobNotFinished,
     JobUnknown,
     QueueFull,
     RequestIdReused,
     ResultUnknown,
     ServerDraining,
+    StoreUnavailable,
     TooManyJobs,
     WorkerCrashed,
 )
@@ -240,6 +242,65 @@ def test_a_waiting_job_is_cancelled_at_once_and_never_runs(tmp_path):
             assert runner.began == [first]
             assert (await desk.cancel(first)).state is JobState.FINISHED
             assert (await desk.cancel(second)).last_sequence == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("refusal", [DiskFull(folder="x", free=0, needed=1), StoreUnavailable(path="x", reason="y")])
+def test_a_cancel_that_cannot_be_recorded_leaves_the_job_in_its_place(tmp_path, monkeypatch, refusal):
+    real, refusing = Store.move, []
+
+    def move(store, job, to, *args, **kwargs):
+        if to is JobState.CANCELLED and refusing:
+            raise refusal
+        return real(store, job, to, *args, **kwargs)
+
+    monkeypatch.setattr(Store, "move", move)
+
+    async def main():
+        runner = FakeRunner(gated)
+        async with opened(tmp_path, runner) as desk:
+            jobs = [await submitted(desk, n) for n in range(4)]
+            await until(desk, jobs[0], JobState.RUNNING)
+            refusing.append(True)
+            for job in jobs[1:3]:
+                with pytest.raises(type(refusal)):
+                    await desk.cancel(job)
+            assert [desk.position(job) for job in jobs] == [0, 1, 2, 3]
+            refusing.clear()
+            assert (await desk.cancel(jobs[2])).state is JobState.CANCELLED
+            runner.gate.set()
+            await asyncio.wait_for(watched(desk, jobs[1]), 10)
+            await asyncio.wait_for(watched(desk, jobs[3]), 10)
+            assert runner.began == [jobs[0], jobs[1], jobs[3]]
+
+    asyncio.run(main())
+
+
+def test_a_slot_that_is_free_while_a_cancel_is_refused_takes_the_job_afterwards(tmp_path, monkeypatch):
+    async def main():
+        runner = FakeRunner(gated)
+        async with opened(tmp_path, runner) as desk:
+            first, second = await submitted(desk, 1), await submitted(desk, 2)
+            await until(desk, first, JobState.RUNNING)
+            real, reached, gate = Store.move, threading.Event(), threading.Event()
+
+            def move(store, job, to, *args, **kwargs):
+                if to is JobState.CANCELLED:
+                    reached.set()
+                    assert gate.wait(10)
+                    raise DiskFull(folder="x", free=0, needed=1)
+                return real(store, job, to, *args, **kwargs)
+
+            monkeypatch.setattr(Store, "move", move)
+            cancel = asyncio.create_task(desk.cancel(second))
+            await asyncio.to_thread(reached.wait, 10)
+            runner.gate.set()
+            await asyncio.sleep(0.05)
+            gate.set()
+            with pytest.raises(DiskFull):
+                await cancel
+            assert kinds(await asyncio.wait_for(watched(desk, second), 10)).endswith("finished")
 
     asyncio.run(main())
 

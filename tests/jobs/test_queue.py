@@ -97,3 +97,16 @@ def test_positions_foretell_the_order():
         positions = {job: queue.position(job) for job in list(queue._by_job)}
         assert sorted(positions, key=positions.__getitem__) == order(queue).split()
         assert sorted(positions.values()) == list(range(1, len(positions) + 1))
+
+
+def test_what_is_held_keeps_its_place_and_lets_others_pass():
+    queue = FairQueue(100, 10)
+    for n, client in enumerate("aab"):
+        queue.put(Waiting(str(n), client, 1))
+    with queue.held("0"):
+        assert queue.position("0") == 1
+        assert [w.job if (w := queue.pop()) else None for _ in range(3)] == ["1", "2", None]
+    waiting = queue.pop()
+    assert waiting is not None
+    assert waiting.job == "0"
+    assert len(queue) == 0

@@ -137,7 +137,10 @@ class Desk:
                     yield Event(last, time.time(), state, EventKind.HEARTBEAT)
 
     async def cancel(self, job_id: str) -> Job:
-        """The job afterwards: CANCELLED if it waited, still RUNNING until its worker stopped. Raises JobUnknown."""
+        """The job afterwards: CANCELLED if it waited, still RUNNING until its worker stopped.
+
+        Raises JobUnknown, DiskFull, StoreUnavailable; the job then goes on as if nobody had asked.
+        """
         return await self._promise(self._cancel(job_id))
 
     async def get(self, job_id: str) -> Job:
@@ -209,9 +212,17 @@ class Desk:
             attempt = self._attempts.get(job_id)
             if attempt is not None:
                 attempt.cancel()
-            elif self._queue.remove(job_id) or (await self.get(job_id)).state is JobState.QUEUED:
-                return await self._cancelled(job_id)
-            return await self.get(job_id)
+                return await self.get(job_id)
+            try:
+                with self._queue.held(job_id):  # if the record refuses, it waits on where it was
+                    job = await self.get(job_id)
+                    if job.state is JobState.QUEUED:
+                        job = await self._tools.ask(self._store.move, job_id, JobState.CANCELLED, EventKind.CANCELLED)
+                        self._queue.remove(job_id)
+                        self._watchers.wake(job_id)
+                    return job
+            finally:
+                self._arrived.set()
 
     def _has(self, job_id: str) -> bool:
         return job_id in self._queue or job_id in self._attempts
@@ -241,11 +252,6 @@ class Desk:
                 del self._attempts[waiting.job]
                 if not self._attempts:
                     self._quiet.set()
-
-    async def _cancelled(self, job_id: str) -> Job:
-        job = await self._tools.ask(self._store.move, job_id, JobState.CANCELLED, EventKind.CANCELLED)
-        self._watchers.wake(job_id)
-        return job
 
     async def _prune_often(self) -> None:
         while True:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from frisket.errors import QueueFull, TooManyJobs
@@ -27,6 +29,7 @@ class FairQueue:
         self._max_bytes, self._max_jobs = max_bytes, max_jobs
         self._turns: OrderedDict[str, deque[Waiting]] = OrderedDict()  # in the order of their turns, none empty
         self._by_job: dict[str, Waiting] = {}
+        self._held: set[str] = set()
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -55,14 +58,24 @@ class FairQueue:
         self._turns.move_to_end(waiting.client, last=False)
 
     def pop(self) -> Waiting | None:
-        """The next one; its client then goes to the end of the line. None when nothing waits."""
-        if not self._turns:
-            return None
-        client, line = next(iter(self._turns.items()))
-        waiting = line.popleft()
-        self._turns.move_to_end(client)
-        self._leave(waiting)
-        return waiting
+        """The next one; its client then goes to the end of the line. None when nothing waits that is not held."""
+        for client, line in self._turns.items():
+            waiting = next((w for w in line if w.job not in self._held), None)
+            if waiting is not None:
+                line.remove(waiting)
+                self._turns.move_to_end(client)
+                self._leave(waiting)
+                return waiting
+        return None
+
+    @contextlib.contextmanager
+    def held(self, job: str) -> Iterator[None]:
+        """For the length of the block this one keeps its place and is not popped. It need not be there."""
+        self._held.add(job)
+        try:
+            yield
+        finally:
+            self._held.discard(job)
 
     def remove(self, job: str) -> bool:
         """Take one out of the line. False when it does not wait."""
