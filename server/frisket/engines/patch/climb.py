@@ -13,11 +13,12 @@ from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.between import certainty, inherit, refine, targets, voted
 from frisket.engines.patch.exhaustive import PAIRS, bidirectional, patches
 from frisket.engines.patch.ladder import Rung, grown
-from frisket.engines.patch.match import SIDE, Field, mixed
+from frisket.engines.patch.match import SIDE, Field, P, mixed
 
 SIDES = (48.0, 28.0)  # px: how wide what changes is at the coarsest scale, at strength 0 and 1
 REACH_POWER = 1.3  # how the push grows with strength
 NOISE = 0.75  # standard deviations of the picture, at strength 1
+BORDER_NOISE = 1.5  # the same at the borders of what is to tile: there the picture must not stay as it is
 ALPHA = 0.3  # of the picture's variance: completeness, see `exhaustive`
 STILL = 0.002  # of the standard deviation: a round that changes less than this ends its scale
 SEARCH = 16  # px: random search on fine scales, where the field is already good
@@ -133,6 +134,10 @@ def pushed(rung: Rung, manner: Manner, seed: int) -> np.ndarray:
     noise = np.zeros_like(rung.V)
     noise[..., :3] = rng.standard_normal((h, w, manner.channels), np.float32)
     noise *= np.float32(NOISE * manner.strength * manner.deviation)
+    if manner.wraps:
+        at_border = np.ones((h, w), bool)
+        at_border[P:-P, P:-P] = False
+        noise[at_border] *= np.float32(BORDER_NOISE / (NOISE * manner.strength))
     return np.where(rung.hole[..., None], rung.V[y, x] + noise, rung.V)
 
 

@@ -17,6 +17,7 @@ from frisket.engines.patch.match import valid_sources
 from frisket.engines.patch.smooth import pushpull
 
 RATIO = 4 / 3  # of neighbouring scales
+LARGE, LARGE_RATIO = 300_000, 1.6  # px: from here on the field hardly changes, and a rung costs much
 SEARCHED = 1_500_000  # px: larger pictures are searched at this size, see `detail`
 LEAST_SIDE = 12  # px: no rung is smaller
 
@@ -63,8 +64,7 @@ def built(full: Rung, solid: np.ndarray, sources: np.ndarray, side: float, check
     h, w = full.hole.shape
     last = min(1.0, math.sqrt(SEARCHED / (h * w)))
     first = min(last, max(side / extent(full.hole), LEAST_SIDE / min(h, w)))
-    steps = round(math.log(last / first) / math.log(RATIO))
-    sizes = [_sized(h, w, last * (first / last) ** (k / max(1, steps))) for k in range(steps + 1)]
+    sizes = [_sized(h, w, scale) for scale in _scales(first, last, h * w)]
     finest = full
     if sizes[0] != (h, w):
         finest = full.reduced(sizes[0], solid, sources)
@@ -98,6 +98,16 @@ def grown(A: np.ndarray, size: tuple[int, int], wraps: bool) -> np.ndarray:
         below, above = A.take(low, axis, mode=mode), A.take(low + 1, axis, mode=mode)
         A = below + share * (above - below)
     return np.ascontiguousarray(A)
+
+
+def _scales(first: float, last: float, pixels: int) -> list[float]:
+    """From `last` down to `first`, both exact. pixels: of the picture at scale 1."""
+    scales = [last]
+    while scales[-1] > first:
+        ratio = LARGE_RATIO if scales[-1] ** 2 * pixels > LARGE else RATIO
+        left = scales[-1] / first
+        scales.append(scales[-1] / ratio if left > ratio * math.sqrt(RATIO) else first)
+    return scales
 
 
 def _sized(h: int, w: int, scale: float) -> tuple[int, int]:
