@@ -5,7 +5,7 @@ FrisketError
 │                    ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom
 │                    MoveLeavesNothing UploadTruncated UploadStalled UploadTooLong UploadCorrupt LayerUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong
-├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown PluginPartsMissing
+├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
 │                    PluginFolderNotWritable JobsUnreadable HomeUnusable CertificateUnusable
 │                    AddressInvalid
@@ -16,7 +16,7 @@ FrisketError
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
 │                    StoreUnavailable
 ├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed
-└── internal         WorkerCrashed EngineFailed Internal
+└── internal         WorkerCrashed EngineFailed InputLost Internal
 
 A class is a slug, a kind, a title, a cause and a remedy. Cause and remedy are templates over `data`; the words are made
 here once and shown by every surface (gRPC status, command line, GIMP). `frisket.rpc.status` maps kinds to gRPC status
@@ -315,6 +315,14 @@ class ResultUnknown(FrisketError):
     remedy_template = "Ask for one of those."
 
 
+class ResultLost(FrisketError):
+    slug = "result-lost"
+    kind = Kind.MISSING
+    title = "The result is lost"
+    cause_template = "Its file {file} is {what}."
+    remedy_template = "Run the edit again with the same seed; if it happens again, look at the server's disk."
+
+
 class PluginPartsMissing(FrisketError):
     slug = "plugin-parts-missing"
     kind = Kind.MISSING
@@ -574,6 +582,14 @@ class EngineFailed(FrisketError):
     title = "The engine failed"
     cause_template = "{engine}: {reason}."
     remedy_template = "Try another seed or a smaller selection; the server's log has the details."
+
+
+class InputLost(FrisketError):
+    slug = "input-lost"
+    kind = Kind.INTERNAL
+    title = "The job's pixels are lost"
+    cause_template = "The file that the server kept of the {plane} is {what}."
+    remedy_template = "Send the edit again; if it happens again, look at the server's disk."
 
 
 class Internal(FrisketError):

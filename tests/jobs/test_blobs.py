@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from frisket.errors import DiskFull, UploadCorrupt
+from frisket.errors import DiskFull, ResultLost, UploadCorrupt
 from frisket.jobs.blobs import Blobs
 
 
@@ -39,6 +39,45 @@ def test_pieces_of_any_kind_make_one_blob(blobs):
     writer.abort()  # without effect
     assert blobs.path(blobs.put(data)).read_bytes() == data
     assert len(files(blobs)) == 1
+
+
+DAMAGE = [(b"abd", "damaged"), (b"ab", "damaged"), (b"", "damaged"), (None, "gone")]
+
+
+def damage(blobs: Blobs, name: str, content: bytes | None) -> None:
+    blobs.path(name).unlink() if content is None else blobs.path(name).write_bytes(content)
+
+
+@pytest.mark.parametrize(("content", "what"), DAMAGE)
+def test_what_is_delivered_is_what_was_stored_or_an_error(blobs, content, what):
+    name = blobs.put(b"abc")
+    assert blobs.checked(name).read_bytes() == b"abc"
+    damage(blobs, name, content)
+    with pytest.raises(ResultLost) as caught:
+        blobs.checked(name)
+    assert caught.value == ResultLost(file=name, what=what)
+
+
+@pytest.mark.parametrize("content", [content for content, _ in DAMAGE])
+def test_storing_again_mends_what_was_damaged(blobs, content):
+    name = blobs.put(b"abc")
+    damage(blobs, name, content)
+    assert blobs.put(b"abc") == name
+    assert blobs.path(name).read_bytes() == b"abc"
+    assert files(blobs) == {name}
+
+
+def test_a_file_that_a_reader_keeps_from_being_replaced_is_trusted_only_when_whole(blobs, monkeypatch):
+    def refused(a, b):
+        raise PermissionError("somebody has it open")
+
+    name = blobs.put(b"abc")
+    monkeypatch.setattr(os, "replace", refused)
+    assert blobs.put(b"abc") == name
+    damage(blobs, name, b"abd")
+    with pytest.raises(PermissionError):
+        blobs.put(b"abc")
+    assert files(blobs) == {name}
 
 
 def test_another_checksum_is_refused_and_leaves_nothing(blobs):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from frisket.errors import Cancelled, DiskFull, EngineFailed, Internal, WorkerCrashed
+from frisket.errors import Cancelled, DiskFull, EngineFailed, InputLost, Internal, WorkerCrashed
 from frisket.jobs.runner import Assignment, Preview, Progress
 from frisket.workers.slot import Slot, SlotSettings
 
@@ -33,12 +34,18 @@ async def opened(tmp_path, factory="fakes.easels:make", grace_s=5.0, **kwargs):
         assert pid is None or not os.path.exists(f"/proc/{pid}")
 
 
+def stored(folder: Path, data: bytes) -> Path:
+    """A file named by its sha256, as inputs are."""
+    path = folder / hashlib.sha256(data).hexdigest()
+    path.write_bytes(data)
+    return path
+
+
 class Asked:
     """One run of a slot, with what it told and kept."""
 
     def __init__(self, slot: Slot, tmp_path: Path, do: str, pixels: bytes = b"abcd", tries: int = 1, **more) -> None:
-        path = tmp_path / "pixels"
-        path.write_bytes(pixels)
+        path = stored(tmp_path, pixels)
         self._slot = slot
         self._assignment = Assignment("job-1", json.dumps({"do": do, **more}), {"pixels": path}, tries)
         self.told: list[Progress | Preview] = []
@@ -78,10 +85,7 @@ def test_several_planes_go_in_and_several_pictures_come_out(tmp_path):
     async def main():
         async with opened(tmp_path) as slot:
             planes = {name: os.urandom(n) for name, n in (("pixels", 1001), ("mask", 333), ("c", 1))}
-            paths = {}
-            for name, data in planes.items():
-                paths[name] = tmp_path / name
-                paths[name].write_bytes(data)
+            paths = {name: stored(tmp_path, data) for name, data in planes.items()}
             kept = []
 
             async def keep(plane):
@@ -368,13 +372,18 @@ def test_results_that_find_no_room_are_a_full_disk_and_the_process_lives_on(tmp_
     asyncio.run(main())
 
 
-def test_a_missing_input_harms_only_its_job(tmp_path):
+@pytest.mark.parametrize(("content", "what"), [(None, "gone"), (b"m", "damaged"), (b"me", "damaged"), (b"", "damaged")])
+def test_a_lost_input_is_told_and_harms_only_its_job(tmp_path, content, what):
     async def main():
         async with opened(tmp_path) as slot:
-            gone = Assignment("j", '{"do": "echo"}', {"pixels": tmp_path / "gone"}, 1)
+            path = stored(tmp_path, b"my")
+            path.unlink() if content is None else path.write_bytes(content)
+            lost = Assignment("j", '{"do": "echo"}', {"pixels": stored(tmp_path, b"p"), "mask": path}, 1)
             asked = Asked(slot, tmp_path, "echo", b"next")
-            with pytest.raises(FileNotFoundError):
-                await slot.run(gone, asked.tell, asked.keep)
+            with pytest.raises(InputLost) as caught:
+                await slot.run(lost, asked.tell, asked.keep)
+            assert caught.value == InputLost(plane="mask", what=what)
+            assert asked.planes == []
             await asked.run()
             assert asked.planes == [b"next"]
 

@@ -14,12 +14,13 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from frisket.errors import DiskFull, UploadCorrupt
+from frisket.errors import DiskFull, ResultLost, UploadCorrupt
 
 TMP = "tmp"
 YOUNG_S = 3600.0  # a blob is stored before the row that refers to it: one this young may be waiting for its row
 FULL = {errno.ENOSPC, errno.EDQUOT} if sys.platform != "win32" else {errno.ENOSPC}
 Buffer = bytes | bytearray | memoryview
+PIECE = 1 << 20
 
 
 class Blobs:
@@ -42,6 +43,19 @@ class Blobs:
             return self.path(name).stat().st_size
         except FileNotFoundError:
             return 0
+
+    def checked(self, name: str) -> Path:
+        """Where the blob lies, after a look at every byte of it: blocks for about 1 ms a MiB. Raises ResultLost."""
+        path = self.path(name)
+        try:
+            found = _sha256(path)
+        except FileNotFoundError:
+            raise ResultLost(file=name, what="gone") from None
+        except OSError as error:
+            raise ResultLost(file=name, what=f"unreadable ({error.strerror})") from error
+        if found != name:
+            raise ResultLost(file=name, what="damaged")
+        return path
 
     def writer(self) -> Writer:
         """Write one blob piece by piece. Raises DiskFull."""
@@ -70,15 +84,18 @@ class Blobs:
         return freed
 
     def _publish(self, written: Path, name: str) -> None:
-        """Give a synced file its final name, for good."""
+        """Give a synced file its final name, for good. It takes the place of one of that name, which may be damaged."""
         path = self.path(name)
         with self._lock:
-            if self.size(name) == written.stat().st_size and path.exists():
+            path.parent.mkdir(exist_ok=True)
+            try:
+                os.replace(written, path)
+            except PermissionError:  # Windows, while somebody reads the former
+                if _sha256(path) != name:
+                    raise
                 os.utime(path)  # young again: a sweep must not take it from under its new owner
                 written.unlink()
                 return
-            path.parent.mkdir(exist_ok=True)
-            os.replace(written, path)
         _sync_folder(path.parent)
         _sync_folder(self.folder)
 
@@ -130,6 +147,15 @@ def disk_full(folder: Path, needed: int) -> Iterator[None]:
         if error.errno not in FULL:
             raise
         raise DiskFull(folder=folder, free=shutil.disk_usage(folder).free, needed=needed) from error
+
+
+def _sha256(path: Path) -> str:
+    """Of the content, hex. Raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

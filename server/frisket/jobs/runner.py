@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One try of one job. request: JSON. inputs: file by plane. tries: 1 for the first start."""
+    """One try of one job. request: JSON. inputs: file by plane, named by its sha256. tries: 1 for the first start."""
 
     job: str
     request: str
@@ -62,7 +62,8 @@ class Runner(Protocol):
     async def run(self, assignment: Assignment, tell: Tell, keep: Keep) -> list[KeptResult]:
         """Do it. `tell` is called in the loop's thread; `keep` stores the bytes of one plane and gives their name.
 
-        Raises errors.Cancelled after `cancel`, errors.WorkerCrashed (worth another try), any other FrisketError.
+        Raises errors.Cancelled after `cancel`, errors.WorkerCrashed (worth another try), errors.InputLost for a file
+        that is not what its name says, any other FrisketError.
         """
         ...
 

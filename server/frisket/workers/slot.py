@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from frisket.errors import Cancelled, FrisketError, WorkerCrashed
+from frisket.errors import Cancelled, FrisketError, InputLost, WorkerCrashed
 from frisket.jobs.runner import Assignment, Keep, KeptResult, Preview, Progress, Tell
 from frisket.workers.messages import (
     Done,
@@ -219,15 +220,18 @@ class Slot:
         return kept
 
     def _fill(self, inputs: Mapping[str, Path]) -> tuple[dict[str, Span], Room, Room]:
-        """Read the files into shared memory. As much room is made ready for the results: most are of that size."""
+        """Read the files into shared memory. As much room is made ready for the results: most are of that size.
+
+        Raises InputLost, DiskFull.
+        """
         spans, end = {}, 0
         for name, path in inputs.items():
-            span = spans[name] = Span(aligned(end), path.stat().st_size)
+            span = spans[name] = Span(aligned(end), _size(path, name))
             end = span.offset + span.size
         source = self._source.room(end)
         for name, span in spans.items():
             with source.view(span.offset, span.size) as target:
-                _read_into(inputs[name], target)
+                _read_into(inputs[name], target, name)
         return spans, _room(source, end), _room(self._sink.room(end), end)
 
 
@@ -235,11 +239,22 @@ def _room(segment: Segment, usable: int) -> Room:
     return Room(str(segment.path), segment.size, usable)
 
 
-def _read_into(path: Path, target: memoryview) -> None:
-    with open(path, "rb", buffering=0) as file:
-        done = 0
-        while done < len(target):
-            count = file.readinto(target[done:])
-            if not count:
-                raise EOFError(f"{path} ends after {done} of {len(target)} bytes")
-            done += count
+def _size(path: Path, plane: str) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        raise InputLost(plane=plane, what="gone") from None
+
+
+def _read_into(path: Path, target: memoryview, plane: str) -> None:
+    """The whole file, whose name is its sha256. Raises InputLost."""
+    done, count = 0, 1
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while done < len(target) and count:
+                count = file.readinto(target[done:]) or 0
+                done += count
+    except OSError as error:
+        raise InputLost(plane=plane, what=f"unreadable ({error.strerror})") from error
+    if done < len(target) or hashlib.sha256(target).hexdigest() != path.name:
+        raise InputLost(plane=plane, what="damaged")
