@@ -54,15 +54,15 @@ def serves(offsets: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarra
 
 
 def descriptors(I: np.ndarray) -> list[np.ndarray]:
-    """24 pictures (h, w) float32: the lowest DCT coefficients of the 7x7 patch around each pixel.
+    """30 pictures (h, w) float32: the lowest DCT coefficients of the 7x7 patch around each pixel.
 
-    15 of luminance, 3 of each of two colour differences and of alpha. An orthonormal basis: distances between
+    21 of luminance, 3 of each of two colour differences and of alpha. An orthonormal basis: distances between
     descriptors never exceed those between patches.
     """
     k = np.arange(SIDE)
     basis = np.cos(math.pi * (k[None] + 0.5) * k[:, None] / SIDE) * np.where(k[:, None], 2 / SIDE, 1 / SIDE) ** 0.5
     r, g, b, a = cv2.split(I)
-    planes = [((r + g + b) / 3**0.5, 4), ((r - b) / 2**0.5, 1), ((r - 2 * g + b) / 6**0.5, 1), (a, 1)]
+    planes = [((r + g + b) / 3**0.5, 5), ((r - b) / 2**0.5, 1), ((r - 2 * g + b) / 6**0.5, 1), (a, 1)]
     return [
         cv2.sepFilter2D(plane, cv2.CV_32F, basis[i], basis[j], borderType=cv2.BORDER_REFLECT)
         for plane, highest in planes
