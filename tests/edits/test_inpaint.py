@@ -13,7 +13,7 @@ from frisket.edits.repaint import Planes
 from frisket.edits.requests import EditRequest, InpaintParams, MaskDials, Params
 from frisket.edits.results import DegradationKind
 from frisket.engines.spec import Engine
-from frisket.errors import Cancelled, EngineFailed, ImageNotFinite, MaskEmpty
+from frisket.errors import Cancelled, EngineFailed, ImageNotFinite, MaskEmpty, MoveLeavesNothing
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box, Size
 from frisket.raster.pixels import DTYPES
@@ -202,3 +202,38 @@ def test_tiny_pictures(h: int, w: int) -> None:
     (done,) = paint(ask(image, fmt), image, mask)
     assert done.meta.box == Box(0, 0, 1, 1)
     assert (done.pixels == 230).all()
+
+
+def test_move_puts_the_selection_there_and_repaints_where_it_was() -> None:
+    image, engine = picture(PixelFormat()), ToyEngine()
+    mask = np.zeros((60, 80), np.uint8)
+    mask[20:30, 10:20] = 255
+    (done,) = paint(ask(image, PixelFormat(), InpaintParams(move=(40, 5))), image, mask, engine)
+    assert done.meta.box == Box(10, 20, 50, 15)
+    out = image.copy()
+    shown = done.mask > 0
+    out[done.meta.box.slices][shown] = done.pixels[shown]
+    assert np.array_equal(out[25:35, 50:60], image[20:30, 10:20]), "the moved pixels"
+    assert (out[20:30, 10:20] == 230).all(), "the place they left"
+    shown_at = np.zeros((60, 80), bool)
+    shown_at[done.meta.box.slices] = shown
+    assert np.array_equal(out[~shown_at], image[~shown_at])
+    assert shown_at.sum() == 200
+    (work,) = engine.works
+    assert work.sources is not None
+    moved = Box(50, 25, 10, 10).relative_to(Box(5, 15, 20, 20)).clipped(Box(0, 0, 20, 20))
+    assert not work.sources[moved.slices].any(), "a second one could be copied"
+
+
+def test_a_move_onto_itself_repaints_only_what_it_uncovers() -> None:
+    image, engine = picture(PixelFormat()), ToyEngine()
+    mask = np.zeros((60, 80), np.uint8)
+    mask[20:30, 10:20] = 255
+    paint(ask(image, PixelFormat(), InpaintParams(move=(4, 0))), image, mask, engine)
+    assert (engine.works[0].hole > 0).sum() == 40
+
+
+def test_a_move_out_of_the_picture_is_refused() -> None:
+    image = picture(PixelFormat())
+    with pytest.raises(MoveLeavesNothing):
+        paint(ask(image, PixelFormat(), InpaintParams(move=(500, 0))), image, hole())

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.engines import SOFT, TOY
-from frisket.edits.plan import MAX_PIECES, less_context, parts_of, plan_selection, resolve_dials
-from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
+from frisket.edits.plan import MAX_PIECES, less_context, parts_of, plan_outpaint, plan_selection, resolve_dials
+from frisket.edits.requests import EditRequest, InpaintParams, MaskDials, OutpaintParams
 from frisket.edits.results import DegradationKind
 from frisket.errors import MaskEmpty
 from frisket.raster.geometry import Box, Size
@@ -109,3 +109,13 @@ def test_a_smaller_region_than_planned_is_told() -> None:
     assert "120 x 60" in told.detail
     at_edge = parts_of([Box(0, 0, 50, 50)], InpaintParams(), SPEC, WHOLE)
     assert less_context(at_edge, InpaintParams(), SPEC, WHOLE) == []
+
+
+def test_a_move_plans_for_where_it_goes() -> None:
+    plan = plan_selection(request(move=(40, 5)), [Box(10, 20, 10, 10)], SPEC)
+    assert plan.region == Box(5, 15, 55, 20), "context around the selection, and the place it goes to"
+
+
+def test_one_side_of_a_wide_picture_does_not_send_all_of_it() -> None:
+    wide = EditRequest(Size(8000, 1000), Box(0, 0, 0, 0), OutpaintParams(left=100))
+    assert plan_outpaint(wide, [], SPEC).region == Box(0, 0, 500, 1000)

@@ -104,3 +104,4 @@ class SoftEngine(ToyEngine):
 
 
 TOY, NULL, SLOW, BROKEN, SOFT = ToyEngine(), NullEngine(), SlowEngine(), BrokenEngine(), SoftEngine()
+EVERY = ToyEngine(id="every", title="Every", tasks=frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION}))

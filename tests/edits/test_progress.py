@@ -1,0 +1,94 @@
+"""One number for the whole edit, and previews that do not flood."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fakes.tellers import Listener
+from frisket.edits import progress as module
+from frisket.edits.progress import PREVIEW_SECONDS, Progress
+from frisket.errors import Cancelled
+from frisket.raster.geometry import Box
+
+CROP = Box(3, 4, 20, 10)
+
+
+class Clock:
+    """Stands in for the module's clock; a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def test_parts_add_up_to_one() -> None:
+    tell = Listener()
+    progress = Progress(tell)
+    for number in range(3):
+        with progress.part(number, 3, CROP):
+            for step in range(1, 5):
+                progress(step, 4)
+    assert tell.fractions == sorted(tell.fractions)
+    assert tell.fractions[0] == 0
+    assert tell.fractions[-1] == 1
+    assert tell.fractions[2] == pytest.approx(2 / 12), "the second of twelve steps"
+
+
+@pytest.mark.parametrize(("step", "total", "fraction"), [(9, 4, 0.5), (0, 0, 0.0), (1, 0, 0.0), (1, 2, 0.25)])
+def test_an_engine_that_miscounts_stays_within_its_part(step: int, total: int, fraction: float) -> None:
+    tell = Listener()
+    progress = Progress(tell)
+    with progress.part(0, 2, CROP):
+        progress(step, total)
+    assert tell.fractions == [0, fraction, 0.5]
+
+
+def test_previews_are_rationed(clock: Clock) -> None:
+    tell = Listener()
+    progress = Progress(tell)
+    with progress.part(0, 1, CROP):
+        for step in range(100):
+            progress(step, 100, np.full((10, 20, 3), 0.5, np.float32))
+            clock.now += PREVIEW_SECONDS / 10
+    assert len(tell.previews) == 10
+    assert len(tell.fractions) == 102, "every step is told"
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_preview_is_a_small_jpeg_of_the_crop(clock: Clock, channels: int) -> None:
+    """Alpha is premultiplied in an engine's crop: half of 0.5 at an alpha of 0.5 over mid gray shows 0.5."""
+    tell = Listener()
+    progress = Progress(tell)
+    preview = np.full((300, 1200, channels), 0.5, np.float32)
+    if channels in (2, 4):
+        preview[..., :-1] = 0.25
+    with progress.part(0, 1, CROP):
+        progress(1, 2, preview)
+    ((jpeg, box),) = tell.previews
+    assert box == (3, 4, 20, 10)
+    shown = np.asarray(Image.open(io.BytesIO(jpeg)))
+    assert shown.shape == (128, 512, 3)
+    assert np.abs(shown.astype(int) - 128).max() <= 3  # JPEG's rounding
+
+
+def test_cancelled_reaches_the_engine() -> None:
+    progress = Progress(Listener(cancel_at=0.5))
+    progress(1, 4)
+    progress.check()
+    with pytest.raises(Cancelled):
+        progress(2, 4)
+    with pytest.raises(Cancelled):
+        progress.check()
