@@ -2,14 +2,15 @@
 
 FrisketError
 ├── bad-request      MaskEmpty MaskMissing MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable
-│                    ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid NothingToSampleFrom
-│                    MoveLeavesNothing UploadTruncated UploadStalled UploadTooLong UploadCorrupt LayerUnsuitable
+│                    FileUnwritable ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid
+│                    NothingToSampleFrom MoveLeavesNothing UploadTruncated UploadStalled UploadTooLong UploadCorrupt
+│                    LayerUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
 │                    PluginFolderNotWritable JobsUnreadable HomeUnusable CertificateUnusable
 │                    AddressInvalid
-├── too-large        ImageTooLarge UploadTooLarge
+├── too-large        ImageTooLarge PictureTooLarge UploadTooLarge
 ├── busy             QueueFull TooManyJobs DiskFull
 ├── out-of-memory    OutOfMemory
 ├── cancelled        Cancelled
@@ -182,6 +183,13 @@ class FileUnreadable(_BadRequest):
     title = "The file cannot be used"
     cause_template = "{path}: {reason}."
     remedy_template = "Check the path, the permissions and that it is a picture (PNG, JPEG, TIFF, WebP)."
+
+
+class FileUnwritable(_BadRequest):
+    slug = "file-unwritable"
+    title = "The file cannot be written"
+    cause_template = "{path}: {reason}."
+    remedy_template = "Name a .png file in a folder that exists: PNG holds everything but floats, .tif those too."
 
 
 class ParameterUnknown(_BadRequest):
@@ -425,6 +433,14 @@ class ImageTooLarge(FrisketError):
     remedy_template = "Send only the region that PlanEdit asks for, or raise --max-megapixels on the server."
 
 
+class PictureTooLarge(FrisketError):
+    slug = "picture-too-large"
+    kind = Kind.TOO_LARGE
+    title = "The picture file is too large"
+    cause_template = "{path} holds more than {limit} megapixels (of 2^20), the most that is read from a file."
+    remedy_template = "Cut out the part around what is to change, and work on that."
+
+
 class UploadTooLarge(FrisketError):
     slug = "upload-too-large"
     kind = Kind.TOO_LARGE
@@ -457,7 +473,7 @@ class DiskFull(FrisketError):
     kind = Kind.BUSY
     title = "The server's disk is full"
     cause_template = "{folder} has {free} bytes left, {needed} are needed."
-    remedy_template = "Free some space there, or remove old jobs with `frisket jobs prune`."
+    remedy_template = "Free some space there. Finished jobs go by themselves after a week."
 
 
 # --- out-of-memory, cancelled ----------------------------------------------------------------------------------------

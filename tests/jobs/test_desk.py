@@ -469,7 +469,7 @@ def test_heartbeats_fill_silence_and_repeat_the_last_sequence(tmp_path):
             assert kinds(seen[:5]) == "queued started heartbeat heartbeat heartbeat"
             assert [e.sequence for e in seen[:5]] == [1, 2, 2, 2, 2]
             assert seen[4].state is JobState.RUNNING
-            assert seen[4].time - seen[2].time == pytest.approx(0.1, abs=0.09)
+            assert seen[4].time - seen[2].time >= 0.05  # no upper bound: a busy machine is no defect
             assert len(await desk._tools.ask(desk._store.events, job)) == 3  # none of them stored
 
     asyncio.run(main())

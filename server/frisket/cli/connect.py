@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -60,21 +61,25 @@ def a_server(server: str | None, quiet: bool) -> Iterator[places.Runtime]:
         if server:
             raise
     if not quiet:
-        click.echo("No server runs: starting a private one.", err=True)
+        words = "No server runs: starting a private one (the very first compiles the engine, some seconds)."
+        click.echo(words, err=True)
     with private_server() as runtime:
         yield runtime
 
 
 @contextlib.contextmanager
 def private_server() -> Iterator[places.Runtime]:
-    """A server of our own in a folder of its own, stopped and swept away afterwards."""
-    with tempfile.TemporaryDirectory(prefix="frisket-") as folder:
-        listen = ("--listen", "127.0.0.1:0", "--idle-exit", "120", "--cache", str(places.home() / "cache"))
-        runtime = start_server(serve_command(*listen), Path(folder))
+    """A server of our own in a folder of its own; both go with us, also when we are killed."""
+    folder = Path(tempfile.mkdtemp(prefix="frisket-"))
+    ours = ("--owner", str(os.getpid()), "--sweep-home", "--cache", str(places.home() / "cache"))
+    try:
+        runtime = start_server(serve_command("--listen", "127.0.0.1:0", *ours), folder)
         try:
             yield runtime
         finally:
             stop(runtime)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def stop(runtime: places.Runtime, seconds: float = 10.0) -> None:

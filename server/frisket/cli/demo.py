@@ -11,6 +11,7 @@ import click
 from frisket.cli.connect import client_of, private_server
 from frisket.cli.speak import answer, json_option, spoken
 from frisket.edits.requests import InpaintParams
+from frisket.errors import FileUnwritable
 
 PHOTO = Path(__file__).parent / "assets" / "rocket.jpg"
 SEED = 7
@@ -35,6 +36,8 @@ def demo(folder: Path, as_json: bool) -> None:
     from frisket.raster import files
 
     began = time.monotonic()
+    if folder.exists() and not folder.is_dir():
+        raise FileUnwritable(path=folder, reason="it is a file, a folder is needed")
     picture = files.read_picture(PHOTO)
     height, width = picture.pixels.shape[:2]
     mask = _selection(width, height)

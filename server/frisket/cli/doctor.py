@@ -83,9 +83,8 @@ def _packages() -> Iterator[Finding]:
 def _extras() -> Iterator[Finding]:
     for extra, modules in EXTRAS.items():
         missing = [m for m in modules if find_spec(m) is None]
-        found = "installed" if not missing else "without " + ", ".join(missing)
-        mend = f"pip install 'frisket[{extra}]'" if missing else ""
-        yield Finding(f"extra: {extra}", not missing, found, mend, needed=False)
+        found = "installed" if not missing else "without " + ", ".join(missing) + " (no engine here uses it yet)"
+        yield Finding(f"extra: {extra}", not missing, found, needed=False)
 
 
 def _home() -> Iterator[Finding]:
@@ -96,7 +95,8 @@ def _home() -> Iterator[Finding]:
     yield Finding("home", free >= LOW_DISK, f"{home} ({free >> 30} GiB free)", mend)
     if not _writable(nearest):
         yield Finding("home", False, f"{nearest} cannot be written", f"chown -R $USER {nearest}")
-    yield Finding("log", True, str(home / "server.log"), needed=False)
+    if (home / "server.log").exists():
+        yield Finding("log", True, f"{home / 'server.log'} (of servers that an editor started)", needed=False)
 
 
 def _writable(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from frisket.client.client import Client
 from frisket.client.client import Picture as Result
 from frisket.edits.requests import EditRequest, Params
 from frisket.engines.spec import Value
-from frisket.errors import Cancelled, MaskEmpty, MaskMissing, MaskSizeDiffers, RequestInvalid
+from frisket.errors import Cancelled, MaskEmpty, MaskMissing, MaskSizeDiffers, ParameterOutOfRange
 from frisket.raster import files, masks, paste, pixels
 from frisket.raster.formats import Layout, PixelFormat
 from frisket.raster.geometry import Box, Size
@@ -28,12 +28,12 @@ def random_seed() -> int:
 
 
 def parse_params(pairs: Sequence[str]) -> dict[str, Value]:
-    """NAME=VALUE each; numbers become numbers, true and false become flags. Raises RequestInvalid."""
+    """NAME=VALUE each; numbers become numbers, true and false become flags. Raises ParameterOutOfRange."""
     found: dict[str, Value] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise RequestInvalid(detail=f"--param wants NAME=VALUE, got {pair!r}")
+            raise ParameterOutOfRange(name="--param", value=pair, wanted="NAME=VALUE")
         found[name] = _value(text)
     return found
 
@@ -131,6 +131,12 @@ class FileEdit:
                 files.write_picture(layer if number == 0 else numbered(layer, number + 1), self.layer_of(result))
         return written
 
+    def check_targets(self, output: Path, layer: Path | None) -> None:
+        """Before any work is done. Raises FileUnwritable."""
+        files.check_target(output, self.picture.format)
+        if layer is not None:
+            files.check_target(layer, with_alpha(self.picture.format))
+
     def merged(self, result: Result) -> np.ndarray:
         """The picture with the result shown through its mask; what the mask leaves out is the same to the last bit."""
         fill = pixels.from_bytes(result.pixels, result.box.size, result.format)
@@ -162,8 +168,12 @@ def cutout(result: Result) -> tuple[np.ndarray, PixelFormat]:
     alpha = np.frombuffer(result.mask, np.uint8).reshape(fill.shape[:2]).astype(np.float32) / 255
     layout = result.format.layout
     own = fill[..., -1] if layout.has_alpha else np.ones_like(alpha)
-    wide = PixelFormat(result.format.samples, Layout.RGBA if layout.colors == 3 else Layout.GRAY_ALPHA)
+    wide = with_alpha(result.format)
     return pixels.from_work(np.dstack([fill[..., : layout.colors], own * alpha]).astype(np.float32), wide), wide
+
+
+def with_alpha(fmt: PixelFormat) -> PixelFormat:
+    return PixelFormat(fmt.samples, Layout.RGBA if fmt.layout.colors == 3 else Layout.GRAY_ALPHA)
 
 
 def write_result(result: Result, path: Path) -> None:

@@ -67,17 +67,25 @@ def carry_out(edit: FileEdit, params: Params, given: dict[str, Any]) -> None:
     engine_params = parse_params(given["params"])
     edit = edit.asking(params, given["engine"], given["model"], seed, given["count"], engine_params)
     as_json = given["as_json"]
+    edit.check_targets(given["output"], given["layer"])
     with a_server(given["server"], quiet=as_json) as runtime, client_of(runtime) as client:
         done = edit.run(client, show=not as_json)
     written = edit.write(done, given["output"], given["layer"])
     first = done[0]
-    told = [f"  {d.detail}" for d in first.degraded] + [f"  {note}" for note in first.notes]
+    notes = [*first.notes, *_lossy(given["output"])]
+    told = [f"  {words}" for words in (*(d.detail for d in first.degraded), *notes)]
     text = "\n".join([*(f"{path}  (seed {p.seed})" for path, p in zip(written, done, strict=True)), *told])
     fields = {
         "outputs": [str(path) for path in written],
         "seeds": [p.seed for p in done],
         "box": [first.box.x, first.box.y, first.box.width, first.box.height],
         "degraded": [d.detail for d in first.degraded],
-        "notes": list(first.notes),
+        "notes": notes,
     }
     answer(as_json, fields, text)
+
+
+def _lossy(output: Path) -> list[str]:
+    if output.suffix.lower() not in (".jpg", ".jpeg"):
+        return []
+    return ["JPEG stores every pixel anew, so those outside the mask differ a little too. Write .png to keep them."]

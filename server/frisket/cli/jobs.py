@@ -48,7 +48,7 @@ def _line(job: jobs_pb2.Job) -> str:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--limit", default=20, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many, newest first.")
 @server_option
 @json_option
 @click.pass_context
@@ -83,7 +83,8 @@ def cancel(job: str, server: str | None, as_json: bool) -> None:
     """
     with client_of(running(server)) as client:
         found = client.cancel(job)
-    answer(as_json, _fields(found), _line(found))
+    ends = " (it ends at its next step)" if found.state == jobs_pb2.JOB_STATE_RUNNING else ""
+    answer(as_json, _fields(found), _line(found) + ends)
 
 
 @jobs.command()
@@ -101,7 +102,11 @@ def watch(job: str, server: str | None, as_json: bool) -> None:
     from frisket.cli.edit_files import wait
 
     with client_of(running(server)) as client:
-        wait(client, job, show=not as_json)
+        try:
+            wait(client, job, show=not as_json)
+        except KeyboardInterrupt:
+            answer(as_json, {"id": job, "state": "left"}, f"Stopped watching; {job} goes on (`frisket jobs cancel`).")
+            return
     answer(as_json, {"id": job, "state": "finished"}, f"{job} finished")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import click
@@ -22,6 +23,8 @@ DEFAULT_LISTEN = "127.0.0.1:7411"
 @click.option("--tls-key", type=click.Path(exists=True, path_type=Path), help="PEM key, with --tls-cert.")
 @click.option("--idle-exit", default=0.0, help="End after so many seconds without work. [default: never]")
 @click.option("--drain", default=30.0, show_default=True, help="Seconds to wait for running jobs when stopping.")
+@click.option("--owner", default=0, hidden=True, help="End when the process with this id has gone.")
+@click.option("--sweep-home", is_flag=True, hidden=True, help="Remove the home at the end.")
 @click.option("--engine", "engines", multiple=True, metavar="MODULE:ATTR", help="Also offer this engine.")
 @click.option("--verbose", is_flag=True, help="Log more.")
 @spoken
@@ -34,6 +37,8 @@ def serve(
     tls_key: Path | None,
     idle_exit: float,
     drain: float,
+    owner: int,
+    sweep_home: bool,
     engines: tuple[str, ...],
     verbose: bool,
 ) -> None:
@@ -46,6 +51,7 @@ def serve(
       frisket serve
       frisket serve --listen 127.0.0.1:0 --idle-exit 900
     """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # we have words of our own for what it would say
     from frisket.rpc.config import ServerConfig
     from frisket.rpc.limits import Limits
     from frisket.rpc.serve import serve as run
@@ -64,5 +70,7 @@ def serve(
         limits=Limits(max_pixels=int(max_megapixels * 1_000_000)),
         idle_exit=idle_exit,
         drain_seconds=drain,
+        owner=owner,
+        sweep_home=sweep_home,
     )
     run(config, lambda runtime: click.echo(f"Frisket {runtime.version} listens on {runtime.address}. Ctrl+C stops it."))

@@ -49,7 +49,7 @@ def admit(request: EditRequest, registry: Registry) -> tuple[EditRequest, Engine
     able = [engine.spec.id for engine in registry.for_task(request.task)]
     engine_id = request.engine or (able[0] if able else "")
     if not engine_id:
-        raise TaskNotSupported(engine="No engine here", task=request.task.value, suggestion="Install one that does.")
+        raise TaskNotSupported(engine="This server", task=request.task.value, suggestion="It has no engine for that.")
     spec = registry.find(engine_id).spec
     if request.task not in spec.tasks:
         raise TaskNotSupported(engine=spec.id, task=request.task.value, suggestion=did_you_mean("", able))

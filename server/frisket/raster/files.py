@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from frisket.errors import FileUnreadable, ImageFormatUnsupported
+from frisket.errors import FileUnreadable, FileUnwritable, ImageFormatUnsupported, PictureTooLarge
 from frisket.raster import png, tiff
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Size
@@ -39,6 +39,13 @@ FOREIGN = {
 }
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WebP"}
+WORDS = {
+    Layout.GRAY: "gray",
+    Layout.GRAY_ALPHA: "gray with transparency",
+    Layout.RGB: "colour",
+    Layout.RGBA: "colour with transparency",
+}
+DEPTHS = {Samples.U8: "8 bit", Samples.U16: "16 bit", Samples.F16: "half floats", Samples.F32: "floats"}
 HOLDS = {  # samples and layouts that each kind of file is written with
     "PNG": ({Samples.U8, Samples.U16}, set(Layout)),
     "JPEG": ({Samples.U8}, {Layout.GRAY, Layout.RGB}),
@@ -94,7 +101,7 @@ def read_mask(path: str | Path, from_alpha: bool = False) -> np.ndarray:
 def write_picture(path: str | Path, picture: Picture) -> None:
     """Write a file of the kind that the name's ending says; it appears under its name complete or not at all.
 
-    PNG, TIFF and WebP are lossless; JPEG has quality 95 without chroma subsampling. Raises FileUnreadable for an
+    PNG, TIFF and WebP are lossless; JPEG has quality 95 without chroma subsampling. Raises FileUnwritable for an
     unknown ending, a kind that cannot hold the picture, or a place that cannot be written.
     """
     path = Path(path)
@@ -107,7 +114,7 @@ def write_picture(path: str | Path, picture: Picture) -> None:
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise FileUnreadable(path=path, reason=_system_words(error)) from error
+        raise FileUnwritable(path=path, reason=_system_words(error)) from error
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -134,10 +141,10 @@ def _blaming(path: str | Path) -> Iterator[None]:
         raise ImageFormatUnsupported(found=foreign) from foreign
     except UnidentifiedImageError as error:
         raise FileUnreadable(path=path, reason="it is no sound PNG, JPEG, TIFF or WebP") from error
-    except (png.PngBroken, tiff.TiffBroken, _TooLarge) as error:
+    except (png.PngBroken, tiff.TiffBroken) as error:
         raise FileUnreadable(path=path, reason=error) from error
-    except Image.DecompressionBombError as error:
-        raise FileUnreadable(path=path, reason="it claims to hold far too many pixels") from error
+    except (_TooLarge, Image.DecompressionBombError) as error:
+        raise PictureTooLarge(path=path, limit=MOST_PIXELS >> 20) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise FileUnreadable(path=path, reason="it is broken or cut off") from error
 
@@ -231,14 +238,23 @@ def _transfer(icc: bytes) -> Transfer:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _encoded(path: Path, picture: Picture) -> bytes:
+def check_target(path: Path, fmt: PixelFormat) -> str:
+    """The kind of file that `path` names, if it can hold `fmt` and lies in a folder. Raises FileUnwritable."""
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
-        raise FileUnreadable(path=path, reason=f"its name must end in {', '.join(KINDS)}")
+        raise FileUnwritable(path=path, reason=f"its name must end in {', '.join(KINDS)}")
     samples, layouts = HOLDS[kind]
-    fmt = picture.format
     if fmt.samples not in samples or fmt.layout not in layouts or (kind == "TIFF" and _no_tiff(fmt)):
-        raise FileUnreadable(path=path, reason=f"{kind} is not written with {fmt.layout.value} {fmt.samples.value}")
+        raise FileUnwritable(path=path, reason=f"{kind} cannot hold {WORDS[fmt.layout]} with {DEPTHS[fmt.samples]}")
+    if not path.parent.is_dir():
+        raise FileUnwritable(path=path, reason=f"there is no folder {path.parent}")
+    if path.is_dir():
+        raise FileUnwritable(path=path, reason="it is a folder")
+    return kind
+
+
+def _encoded(path: Path, picture: Picture) -> bytes:
+    kind, fmt = check_target(path, picture.format), picture.format
     if kind == "PNG":
         return b"".join(png.write(picture.pixels, picture.icc, picture.exif))
     if kind == "TIFF":

@@ -27,7 +27,8 @@ class ServerConfig:
     cache_folder: for compiled code, may be shared by several homes; None = home/cache. tls_cert, tls_key: PEM files;
     needed for any address that other machines can reach. engines: "module:attribute" of engines beside the installed
     ones. idle_exit: seconds without call or job after which the server ends, 0 = never. drain_seconds: how long a
-    stopping server waits for running jobs (they are done again at the next start if need be).
+    stopping server waits for running jobs (they are done again at the next start if need be). owner: id of a process
+    with which the server ends, 0 = none. sweep_home: remove the home at the end.
     """
 
     home: Path
@@ -39,6 +40,8 @@ class ServerConfig:
     limits: Limits = field(default_factory=Limits)
     idle_exit: float = 0.0
     drain_seconds: float = 30.0
+    owner: int = 0
+    sweep_home: bool = False
 
     @property
     def cache(self) -> Path:

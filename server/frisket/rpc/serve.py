@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 import frisket
-from frisket.client.places import Runtime, remove_runtime, write_runtime
+from frisket.client.places import Runtime, alive, remove_runtime, write_runtime
 from frisket.engines.registry import Registry
 from frisket.errors import AddressInUse, ServerAlreadyRunning
 from frisket.jobs.blobs import Blobs
@@ -128,7 +129,7 @@ class Server:
             runtime = Runtime(address, token, os.getpid(), frisket.__version__)
             with usable(config.home):
                 write_runtime(config.home, runtime)
-            log.info("listening on %s", address)
+            log.debug("listening on %s", address)
             on_ready(runtime)
             await self._until_stopped(desk)
             log.info("stopping")
@@ -185,12 +186,17 @@ class Server:
                 loop.add_signal_handler(number, self.stop)
 
     async def _exit_when_idle(self, desk: Desk) -> None:
-        limit = self.config.idle_exit
-        while limit > 0:
-            await asyncio.sleep(min(limit / 4, 5.0))
-            if desk.busy:
+        """Also when the process that owns this server has gone."""
+        limit, owner = self.config.idle_exit, self.config.owner
+        while limit > 0 or owner:
+            await asyncio.sleep(min(limit / 4, 5.0) if limit > 0 else 1.0)
+            if owner and not alive(owner):
+                log.info("process %s has gone", owner)
+                self.stop()
+                self.stop()
+            elif desk.busy:
                 self._called()
-            elif time.monotonic() - self._last_call > limit:
+            elif limit > 0 and time.monotonic() - self._last_call > limit:
                 log.info("idle for %s s", limit)
                 self.stop()
 
@@ -201,4 +207,8 @@ def serve(config: ServerConfig, on_ready: Callable[[Runtime], None] = lambda run
     async def main() -> None:
         await Server(config).run(on_ready)
 
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    finally:
+        if config.sweep_home:
+            shutil.rmtree(config.home, ignore_errors=True)

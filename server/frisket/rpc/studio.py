@@ -110,7 +110,7 @@ class Studio(studio_pb2_grpc.StudioServicer):
         job = await self._desk.get(request.job)
         result = await self._desk.result(request.job, request.index)
         wanted, meta = from_json(job.request), ResultMeta.from_json(result.meta)
-        pixels_file, mask_file = (self._desk.blobs.path(name) for name in result.planes)
+        pixels_file, mask_file = [await asyncio.to_thread(self._desk.blobs.checked, name) for name in result.planes]
         codec = _chosen(request.accept)
         header = _result_header(meta, job.request)
         formats = ((header.pixels, wanted.format, pixels_file), (header.mask, MASK_FORMAT, mask_file))
