@@ -105,7 +105,7 @@ def test_the_end_of_the_pipe_alone_ends_the_worker(tmp_path):
     )
     from multiprocessing import Pipe
 
-    from frisket.workers.messages import Ready, Run, Setup
+    from frisket.workers.messages import Alive, Ready, Run, Setup
     from frisket.workers.shm import CONTROL_SIZE, Tray
 
     tray = Tray([tmp_path])
@@ -114,7 +114,8 @@ def test_the_end_of_the_pipe_alone_ends_the_worker(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", worker, str(theirs.fileno())], pass_fds=(theirs.fileno(),))
     with process:
         theirs.close()
-        ours.send(Setup("fakes.easels:make", {}, (TESTS,), str(control.path)))
+        ours.send(Setup("fakes.easels:make", {}, (TESTS,), str(control.path), 60.0))
+        assert ours.recv() == Alive()
         assert ours.recv() == Ready("")
         from frisket.workers.messages import Progressed, Room
 

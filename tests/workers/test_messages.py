@@ -7,7 +7,8 @@ from frisket.workers import messages as m
 
 ROOM = m.Room("/x", 64, 10)
 ALL = [
-    m.Setup("a:b", {"n": 1}, ("p",), "/control"),
+    m.Setup("a:b", {"n": 1}, ("p",), "/control", 5.0),
+    m.Alive(),
     ROOM,
     m.Span(1, 2),
     m.Run("j", "{}", {"pixels": m.Span(0, 4)}, ROOM, ROOM),

@@ -19,11 +19,11 @@ TESTS = str(Path(__file__).resolve().parent.parent)
 
 
 @contextlib.asynccontextmanager
-async def opened(tmp_path, factory="fakes.easels:make", grace_s=5.0, **kwargs):
+async def opened(tmp_path, factory="fakes.easels:make", grace_s=5.0, silence_s=60.0, **kwargs):
     """A started slot; afterwards nothing of it may be left."""
     folder = tmp_path / "shm"
     folder.mkdir(exist_ok=True)
-    slot = Slot(SlotSettings(factory, tmp_path / "cache", kwargs, (TESTS,), grace_s, (folder,)))
+    slot = Slot(SlotSettings(factory, tmp_path / "cache", kwargs, (TESTS,), grace_s, (folder,), silence_s))
     slot.start()
     try:
         yield slot
@@ -423,5 +423,29 @@ def test_a_stopped_process_never_blocks_the_loop(tmp_path):
             with pytest.raises(Cancelled):
                 await task
             assert worst < 0.15
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_stopped_process_holds_its_slot_only_for_so_long(tmp_path, busy):
+    async def main():
+        async with opened(tmp_path, silence_s=1.2) as slot:
+            await Asked(slot, tmp_path, "echo").run()
+            before = slot.pid
+            assert before is not None
+            asked = Asked(slot, tmp_path, "steps", n=1000, step_s=0.01)
+            if not busy:
+                os.kill(before, signal.SIGSTOP)
+            task = asked.started()
+            if busy:
+                await asked.began.wait()
+                os.kill(before, signal.SIGSTOP)
+            with pytest.raises(WorkerCrashed, match="signal 9"):
+                await asyncio.wait_for(task, 10)
+            asked = Asked(slot, tmp_path, "echo", b"next")
+            await asked.run()
+            assert asked.planes == [b"next"]
+            assert slot.pid != before
 
     asyncio.run(main())

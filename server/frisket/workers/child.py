@@ -22,6 +22,7 @@ from typing import Any
 from frisket.edits.easel import Easel, Finished
 from frisket.errors import Cancelled, FrisketError, Internal
 from frisket.workers.messages import (
+    Alive,
     Delivered,
     Done,
     Failed,
@@ -106,10 +107,12 @@ class Worker:
             self._forget_large_maps()
 
     def _listen(self) -> None:
-        """A thread of its own: the main one may be deep inside an engine when the server goes."""
+        """A thread of its own: the main one may be deep inside an engine when the server goes or asks for a sign."""
         with contextlib.suppress(EOFError, OSError):
             while True:
-                self._inbox.put(self._conn.recv())
+                self._teller.send(Alive())
+                while self._conn.poll(self._setup.beat_s):
+                    self._inbox.put(self._conn.recv())
         os._exit(0)
 
     def _ready_easel(self) -> Easel:

@@ -14,13 +14,14 @@ class Setup:
     """The first message. factory: "module:attribute", called with kwargs, gives the easel.
 
     python_path: folders to import from besides the installed ones. control: a segment whose first byte is 1 when the
-    job that runs shall stop.
+    job that runs shall stop. beat_s: how often the process says that it is Alive.
     """
 
     factory: str
     kwargs: Mapping[str, Any]
     python_path: tuple[str, ...]
     control: str
+    beat_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class NoRoom:
     """To the worker: the other answer to NeedRoom."""
 
     error: FrisketError
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """From the worker: it is not stopped, and its threads still take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +136,4 @@ class Stop:
 
 
 ToWorker = Setup | Run | MoreRoom | NoRoom
-Heard = Ready | Progressed | Previewed | NeedRoom | Done | Failed | Ended | Stop
+Heard = Alive | Ready | Progressed | Previewed | NeedRoom | Done | Failed | Ended | Stop

@@ -21,7 +21,8 @@ class LocalWorkers:
 
     factory: "module:attribute" of what makes the easel, called in the child with `kwargs`. cache: folder for compiled
     code. grace_s: how long a cancelled job may take to stop before its process is killed. python_path: folders that the
-    child also imports from. folders: for shared memory, best first; None = /dev/shm, then the temp folder.
+    child also imports from. folders: for shared memory, best first; None = /dev/shm, then the temp folder. silence_s:
+    how long a process may give no sign of life before it is killed and its job is tried again.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class LocalWorkers:
         grace_s: float = 5.0,
         python_path: tuple[str, ...] = (),
         folders: tuple[Path, ...] | None = None,
+        silence_s: float = 60.0,
     ) -> None:
         self._folders = folders or default_folders()
-        settings = SlotSettings(factory, cache, kwargs, python_path, grace_s, self._folders)
+        settings = SlotSettings(factory, cache, kwargs, python_path, grace_s, self._folders, silence_s)
         self._all = [Slot(settings) for _ in range(slots)]
         self._free = list(self._all)
         self._some_free = asyncio.Semaphore(slots)

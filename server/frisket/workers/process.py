@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import frisket
-from frisket.workers.messages import Ended, Heard, Setup, ToWorker
+from frisket.workers.messages import Alive, Ended, Heard, Setup, ToWorker
 
 log = logging.getLogger("frisket.workers")
 
@@ -23,13 +23,17 @@ BOOT = (
     "import sys; sys.path = [p for p in sys.path if p] + [sys.argv[1]]; from frisket.workers.child import main; main()"
 )
 DEATH_S = 5.0  # from the end of the pipe to the end of the process
+MISSED = 12  # beats in a row that a worker may leave out
+MISSED_AT_FIRST = 60  # before its first word: it loads its modules, perhaps from a slow disk
 
 
 class WorkerProcess:
     """Started on creation. What it says is handed to `hear` in the event loop's thread; the last word is Ended.
 
-    A thread listens, so that neither half a message nor a stopped process ever blocks the loop. On Linux the process is
-    killed when the thread that made it ends: make it in the loop's thread.
+    A thread listens, so that neither half a message nor a stopped process ever blocks the loop. One that is silent for
+    MISSED beats is killed. Beats are counted by a timer of this process, not on the clock: if the whole machine sleeps
+    or the server is stopped, the worker is not blamed. On Linux the process is killed when the thread that made it
+    ends: make it in the loop's thread.
     """
 
     def __init__(self, setup: Setup, cache: Path, hear: Callable[[WorkerProcess, Heard], None]) -> None:
@@ -39,6 +43,8 @@ class WorkerProcess:
             self._popen = _spawn(theirs.fileno(), cache)
         self._thread = threading.Thread(target=self._listen, name=f"frisket-worker-{self.pid}", daemon=True)
         self._thread.start()
+        self._missed, self._allowed, self._beat_s = 0, MISSED_AT_FIRST, setup.beat_s
+        self._timer = self._loop.call_later(self._beat_s, self._count)
         self.send(setup)
 
     @property
@@ -56,8 +62,24 @@ class WorkerProcess:
 
     async def close(self) -> None:
         """Kill it and wait until nothing of it is left."""
+        self._timer.cancel()
         self.kill()
         await asyncio.to_thread(self._thread.join)
+
+    def _count(self) -> None:
+        self._missed += 1
+        if self._missed > self._allowed:
+            log.error("worker %s was silent for %.3g s and is killed", self.pid, self._missed * self._beat_s)
+            self.kill()
+            return
+        self._timer = self._loop.call_later(self._beat_s, self._count)
+
+    def _hear_in_loop(self, message: Heard) -> None:
+        self._missed, self._allowed = 0, MISSED
+        if isinstance(message, Ended):
+            self._timer.cancel()
+        if not isinstance(message, Alive):
+            self._hear(self, message)
 
     def _listen(self) -> None:
         try:
@@ -78,7 +100,7 @@ class WorkerProcess:
 
     def _post(self, message: Heard) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to hear it
-            self._loop.call_soon_threadsafe(self._hear, self, message)
+            self._loop.call_soon_threadsafe(self._hear_in_loop, message)
 
 
 def _spawn(pipe: int, cache: Path) -> subprocess.Popen[bytes]:

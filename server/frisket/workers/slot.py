@@ -29,7 +29,7 @@ from frisket.workers.messages import (
     Span,
     Stop,
 )
-from frisket.workers.process import WorkerProcess
+from frisket.workers.process import MISSED, WorkerProcess
 from frisket.workers.shm import CONTROL_SIZE, Segment, Tray, aligned, default_folders
 
 log = logging.getLogger("frisket.workers")
@@ -40,6 +40,7 @@ class SlotSettings:
     """factory, kwargs, python_path: see messages.Setup. cache: folder for compiled code.
 
     grace_s: how long a cancelled job may take to stop before its process is killed. folders: for shared memory.
+    silence_s: how long a process may give no sign of life (five times that before its first) before it is killed.
     """
 
     factory: str
@@ -48,6 +49,7 @@ class SlotSettings:
     python_path: tuple[str, ...] = ()
     grace_s: float = 5.0
     folders: tuple[Path, ...] = field(default_factory=default_folders)
+    silence_s: float = 60.0
 
 
 class Slot:
@@ -77,7 +79,7 @@ class Slot:
         """Start the process; it warms up by itself. Raises DiskFull."""
         control = self._control
         factory, kwargs, python_path = self._settings.factory, self._settings.kwargs, self._settings.python_path
-        setup = Setup(factory, dict(kwargs), python_path, str(control.path))
+        setup = Setup(factory, dict(kwargs), python_path, str(control.path), self._settings.silence_s / MISSED)
         self._process = WorkerProcess(setup, self._settings.cache, self._heard)
 
     async def run(self, assignment: Assignment, tell: Tell, keep: Keep) -> list[KeptResult]:
