@@ -78,13 +78,16 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
         hole = ~level.known
         hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
         field = Field.over(hole)
+        bands.check()
         trusted = trust(level.depth)
+        bands.check()
         alpha = trusted[field.ty, field.tx]
         if parent is None:
             I = _start(level, field, method, seed, bands)
         else:
             I = level.I.copy()
             field.inherit(parent[0], level.valid, mixed(seed, k))
+            bands.check()
             I[hy, hx] = voted(I, field, alpha * _handed_down(*parent, field), hy, hx, bands)
         for n in range(rounds[k]):
             sweeps = _sweeps(method, n, top, k >= len(levels) - 2)

@@ -75,14 +75,18 @@ class Field:
 
     def scatter(self, valid: np.ndarray, seed: int) -> None:
         """Every target gets a random source."""
-        vy, vx = np.nonzero(valid)
-        pick = np.random.default_rng(seed).integers(0, len(vy), len(self.ty))
-        self.sy[:], self.sx[:] = vy[pick], vx[pick]
+        self._scatter(np.arange(len(self.ty)), valid, seed)
+
+    def _scatter(self, targets: np.ndarray, valid: np.ndarray, seed: int) -> None:
+        if len(targets):
+            places = np.flatnonzero(valid)
+            pick = places[np.random.default_rng(seed).integers(0, len(places), len(targets))]
+            self.sy[targets], self.sx[targets] = np.divmod(pick, valid.shape[1])
 
     def inherit(self, parent: Field, valid: np.ndarray, seed: int) -> None:
         """Sources from the field of the next coarser level: offsets doubled; random where that is not valid."""
-        self.scatter(valid, seed)
         _inherit(parent.index, parent.sy, parent.sx, valid, self.ty, self.tx, self.sy, self.sx)
+        self._scatter(np.nonzero(self.sy < 0)[0], valid, seed)
 
     def refine(
         self,
@@ -257,7 +261,7 @@ def _inherit(pindex, psy, psx, valid, ty, tx, sy, sx):
     for n in range(ty.shape[0]):
         y, x = ty[n], tx[n]
         py, px = min(y >> 1, ph - 1), min(x >> 1, pw - 1)
-        found = False
+        sy[n] = -1
         for k in range(25):  # the parent first, then its ring of 8, then of 16
             dy, dx = _SPIRAL[k, 0], _SPIRAL[k, 1]
             qy, qx = py + dy, px + dx
@@ -267,8 +271,6 @@ def _inherit(pindex, psy, psx, valid, ty, tx, sy, sx):
             cy, cx = y + 2 * (psy[t] - qy), x + 2 * (psx[t] - qx)
             if 0 <= cy < h and 0 <= cx < w and valid[cy, cx]:
                 sy[n], sx[n] = cy, cx
-                found = True
-            if found:
                 break
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -41,13 +42,18 @@ class Level:
         return cv2.distanceTransform(hole, cv2.DIST_L2, 3)[1:-1, 1:-1]
 
 
-def built(I: np.ndarray, known: np.ndarray, sources: np.ndarray | None = None) -> list[Level]:
+def built(
+    I: np.ndarray, known: np.ndarray, sources: np.ndarray | None = None, check: Callable[[], None] | None = None
+) -> list[Level]:
     """Levels from fine to coarse; at least the full size.
 
     I: (h, w, 4) float32. known: (h, w) bool, some of it true. sources: (h, w) bool, may be copied; None = all known.
+    check: called between levels, may raise errors.Cancelled.
     """
     levels = [Level.of(I, known, known if sources is None else known & sources)]
     while True:
+        if check is not None:
+            check()
         last = levels[-1]
         if last.depth.max() <= DEEP_ENOUGH or min(last.known.shape) < MIN_SIDE:
             return levels

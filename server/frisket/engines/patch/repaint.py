@@ -28,7 +28,8 @@ def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     if not known.any():
         raise NothingToSampleFrom(known=0, needed=1)
     scale = Scale.of(work.crop, known)
-    levels = built(scale.enter(work.crop), known, work.sources)
+    report.check()
+    levels = built(scale.enter(work.crop), known, work.sources, report.check)
     method = chosen(hole, work.params)
     levels = used(levels, method.structured)
     if not levels[0].valid.any():

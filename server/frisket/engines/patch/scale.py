@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 WHITE = 255.0  # the unit of every price and threshold in this package: grey levels of an 8-bit picture
@@ -28,14 +29,15 @@ class Scale:
 
         A crop within 0...1 is scaled by 255; one with a wider range by less, so that its bulk spans 255 too.
         """
-        values = crop[known]
         c = crop.shape[2]
-        low, high = values.min(0), values.max(0)
+        mask = known.astype(np.uint8)
+        bounds = [cv2.minMaxLoc(cv2.extractChannel(crop, k), mask)[:2] for k in range(c)]
+        low, high = np.array(bounds, np.float32).T
         span = 1.0
         if (high - low).max() > 1:
-            bottom, top = np.percentile(values, (0.5, 99.5))
+            bottom, top = np.percentile(crop[known], (0.5, 99.5))
             span = max(span, float(top - bottom))
-        covered = c in (2, 4) and bool((values[:, :-1] <= values[:, -1:]).all())
+        covered = c in (2, 4) and bool(((crop[..., :-1] <= crop[..., -1:]) | ~known[..., None]).all())
         return cls(c, WHITE / span, low, high, covered)
 
     def enter(self, crop: np.ndarray) -> np.ndarray:
