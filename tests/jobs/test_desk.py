@@ -214,6 +214,83 @@ def sqlite_rows(desk: Desk, query: str) -> list[tuple]:
     return [tuple(row) for row in desk._store._db.execute(query)]
 
 
+def test_room_is_kept_from_the_header_to_the_last_byte(tmp_path):
+    async def main():
+        limits = {"max_waiting_bytes": 100, "max_jobs_per_client": 2}
+        async with opened(tmp_path, FakeRunner(until_cancelled), **limits) as desk:
+            await until(desk, await submitted(desk, 0), JobState.RUNNING)
+            arrived = asyncio.Event()
+
+            async def upload(n: int, client: str, size: int) -> str:
+                with desk.reserve(client, size):
+                    await arrived.wait()
+                    return await submitted(desk, n, client, size)
+
+            uploads = [asyncio.create_task(upload(n, "gimp", 30)) for n in (1, 2)]
+            await asyncio.sleep(0)
+            with pytest.raises(TooManyJobs, match="2 of your jobs wait"), desk.reserve("gimp", 1):
+                raise AssertionError
+            with pytest.raises(QueueFull, match="60 bytes"):
+                desk.check_room("other", 41)
+            with pytest.raises(QueueFull):
+                await submitted(desk, 1, "other", 41)
+            with desk.reserve("other", 40), pytest.raises(QueueFull):
+                desk.check_room("third", 1)
+            arrived.set()
+            jobs = await asyncio.gather(*uploads)
+            assert sorted(desk.position(job) for job in jobs) == [1, 2]
+            with pytest.raises(QueueFull, match="60 bytes"):
+                desk.check_room("other", 41)
+            desk.check_room("other", 40)  # each job counts once, and no room is left behind
+
+    asyncio.run(main())
+
+
+def test_room_serves_one_job_and_only_its_own(tmp_path):
+    async def main():
+        async with opened(tmp_path, FakeRunner(until_cancelled), max_jobs_per_client=1) as desk:
+            await until(desk, await submitted(desk, 0), JobState.RUNNING)
+            with desk.reserve("gimp", 30):
+                with pytest.raises(TooManyJobs):
+                    await submitted(desk, 1, "gimp", 31)  # more than was announced
+                await submitted(desk, 2, "gimp", 30)
+                with pytest.raises(TooManyJobs):
+                    await submitted(desk, 3, "gimp", 30)
+
+    asyncio.run(main())
+
+
+def test_an_upload_that_breaks_off_leaves_no_room_taken(tmp_path):
+    async def main():
+        async with opened(tmp_path, FakeRunner(until_cancelled), max_jobs_per_client=1) as desk:
+            await until(desk, await submitted(desk, 0), JobState.RUNNING)
+
+            async def upload():
+                with desk.reserve("gimp", 30):
+                    await asyncio.sleep(60)
+
+            call = asyncio.create_task(upload())
+            await asyncio.sleep(0.01)
+            call.cancel()
+            await asyncio.wait([call])
+            desk.check_room("gimp", 30)
+
+    asyncio.run(main())
+
+
+def test_a_job_is_found_by_its_request_id_while_nothing_more_is_taken(tmp_path):
+    async def main():
+        async with opened(tmp_path, FakeRunner(until_cancelled), max_jobs_per_client=1) as desk:
+            await until(desk, await submitted(desk, 1), JobState.RUNNING)
+            job = await submitted(desk, 2)
+            found = await desk.find("gimp-2")
+            assert found is not None
+            assert found.id == job
+            assert await desk.find("gimp-3") is None
+
+    asyncio.run(main())
+
+
 def test_clients_take_turns(tmp_path):
     async def main():
         runner = FakeRunner(gated)

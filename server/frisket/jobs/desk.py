@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from frisket.errors import JobNotFinished, ResultUnknown, ServerDraining, WorkerCrashed
 from frisket.jobs.attempt import Attempt, Tools
 from frisket.jobs.blobs import Blobs
-from frisket.jobs.queue import FairQueue, Waiting
+from frisket.jobs.queue import FairQueue, Reservation, Waiting
 from frisket.jobs.records import Event, EventKind, Job, NewJob, StoredResult
 from frisket.jobs.retention import Retention
 from frisket.jobs.runner import Runner
@@ -25,6 +26,7 @@ from frisket.jobs.watchers import Watchers
 log = logging.getLogger("frisket.jobs")
 
 T = TypeVar("T")
+ROOM: ContextVar[Reservation | None] = ContextVar("ROOM", default=None)  # of the call that runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,31 @@ class Desk:
             raise ServerDraining()
         self._queue.check(client, bytes)
 
+    @contextlib.contextmanager
+    def reserve(self, client: str, bytes: int) -> Iterator[None]:
+        """Keep room for the job whose pixels arrive in this block; the first `submit` within it takes that room.
+
+        Raises ServerDraining, QueueFull, TooManyJobs.
+        """
+        self.check_room(client, bytes)
+        room = self._queue.reserve(client, bytes)
+        before = ROOM.set(room)
+        try:
+            yield
+        finally:
+            ROOM.reset(before)
+            self._queue.release(room)
+
+    async def find(self, request_id: str) -> Job | None:
+        """The job that was taken under this id. Ask before `reserve`: a repeated request needs no room."""
+        return await self._tools.ask(self._store.taken, request_id)
+
     async def submit(self, new: NewJob) -> tuple[Job, bool]:
         """The job, on disk and in the queue; the flag is True when this very request had been taken before.
 
         Raises RequestIdReused, ServerDraining, QueueFull, TooManyJobs, DiskFull.
         """
-        return await self._promise(self._take(new))
+        return await self._promise(self._take(new, ROOM.get()))
 
     async def watch(self, job_id: str, after: int = 0, previews: bool = False) -> AsyncGenerator[Event, None]:
         """Events with a sequence above `after`, without gaps, as they come; ends after the job's final one.
@@ -195,15 +216,17 @@ class Desk:
         task.add_done_callback(self._promised.discard)
         return await asyncio.shield(task)
 
-    async def _take(self, new: NewJob) -> tuple[Job, bool]:
+    async def _take(self, new: NewJob, room: Reservation | None) -> tuple[Job, bool]:
         async with self._taking:
             known = await self._tools.ask(self._store.find, new)
             if known is not None:
                 if known.state is JobState.QUEUED and not self._has(known.id):
                     self._enqueue(known)
                 return known, True
-            self.check_room(new.client, new.input_bytes)
+            if self._draining or not self._queue.covers(room, new.client, new.input_bytes):
+                self.check_room(new.client, new.input_bytes)
             job, _ = await self._tools.ask(self._store.add, new, self._queue.position_of_next(new.client))
+            self._queue.release(room)
             self._enqueue(job)
             return job, False
 

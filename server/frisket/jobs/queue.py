@@ -19,6 +19,14 @@ class Waiting:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reservation:
+    """Room for a job that is on its way in. It counts like one that waits."""
+
+    client: str
+    bytes: int
+
+
 class FairQueue:
     """Round robin over clients: one who sends a hundred jobs delays another's first by one job, not by a hundred.
 
@@ -30,6 +38,7 @@ class FairQueue:
         self._turns: OrderedDict[str, deque[Waiting]] = OrderedDict()  # in the order of their turns, none empty
         self._by_job: dict[str, Waiting] = {}
         self._held: set[str] = set()
+        self._reserved: set[Reservation] = set()
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -40,11 +49,28 @@ class FairQueue:
 
     def check(self, client: str, bytes: int) -> None:
         """Whether one more would be taken. Raises QueueFull, TooManyJobs."""
-        waiting = len(self._turns.get(client, ()))
+        waiting = len(self._turns.get(client, ())) + sum(r.client == client for r in self._reserved)
         if waiting >= self._max_jobs:
             raise TooManyJobs(waiting=waiting, limit=self._max_jobs)
-        if self._by_job and self._bytes + bytes > self._max_bytes:
-            raise QueueFull(waiting=self._bytes, limit=self._max_bytes)
+        total = self._bytes + sum(r.bytes for r in self._reserved)
+        if (self._by_job or self._reserved) and total + bytes > self._max_bytes:
+            raise QueueFull(waiting=total, limit=self._max_bytes)
+
+    def reserve(self, client: str, bytes: int) -> Reservation:
+        """Keep room for one job until `release`. Raises QueueFull, TooManyJobs."""
+        self.check(client, bytes)
+        room = Reservation(client, bytes)
+        self._reserved.add(room)
+        return room
+
+    def covers(self, room: Reservation | None, client: str, bytes: int) -> bool:
+        """Whether this job may have that room: it is still kept, for this client, and large enough."""
+        return room in self._reserved and room is not None and room.client == client and bytes <= room.bytes
+
+    def release(self, room: Reservation | None) -> None:
+        """Give it up, or have it replaced by a job that was put in. Once or more often."""
+        if room is not None:
+            self._reserved.discard(room)
 
     def put(self, waiting: Waiting) -> None:
         """Append, whatever the limits say: those are asked with `check`, before the job is on record."""

@@ -152,13 +152,15 @@ class Store:
 
     def find(self, new: NewJob) -> Job | None:
         """The job that this very request became, if it was taken before. Raises RequestIdReused."""
-        rows = self._rows("SELECT * FROM job WHERE request_id=?", new.request_id)
-        if not rows:
-            return None
-        job = _job(rows[0])
-        if job.digest != new.digest:
+        job = self.taken(new.request_id)
+        if job is not None and job.digest != new.digest:
             raise RequestIdReused(request_id=new.request_id, job=job.id)
         return job
+
+    def taken(self, request_id: str) -> Job | None:
+        """The job that was taken under this id, whatever it asked for."""
+        rows = self._rows("SELECT * FROM job WHERE request_id=?", request_id)
+        return _job(rows[0]) if rows else None
 
     def get(self, job_id: str) -> Job:
         """Raises JobUnknown."""
