@@ -667,7 +667,7 @@ def test_pruning_forgets_jobs_and_their_files(tmp_path):
         return [KeptResult("{}", (await keep(memoryview(assignment.request.encode() * 100)),))]
 
     async def main():
-        async with opened(tmp_path, FakeRunner(own), retention=Retention(max_age_s=0.2)) as desk:
+        async with opened(tmp_path, FakeRunner(own), retention=Retention(max_age_s=0.2, keep_jobs=0)) as desk:
             old = await submitted(desk, 1)
             await watched(desk, old)
             (name,) = (await desk.result(old, 0)).planes

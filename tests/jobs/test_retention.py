@@ -15,7 +15,7 @@ JOBS = [ended("old", 100, "a"), ended("mid", 200, "b"), ended("new", 300, "c")]
 
 
 def test_by_age_counted_from_the_end():
-    retention = Retention(max_age_s=150, max_bytes=10**9)
+    retention = Retention(max_age_s=150, max_bytes=10**9, keep_jobs=0)
     assert expired(retention, JOBS, now=300) == {"old"}
     assert expired(retention, JOBS, now=350) == {"old"}
     assert expired(retention, JOBS, now=351) == {"old", "mid"}
@@ -25,7 +25,17 @@ def test_by_bytes_the_oldest_go():
     assert expired(Retention(max_bytes=60), JOBS, now=300) == set()
     assert expired(Retention(max_bytes=59), JOBS, now=300) == {"old"}
     assert expired(Retention(max_bytes=49), JOBS, now=300) == {"old", "mid"}
-    assert expired(Retention(max_bytes=29), JOBS, now=300) == {"old", "mid", "new"}
+
+
+def test_a_clock_that_is_wrong_never_costs_the_newest():
+    assert expired(Retention(max_age_s=150, keep_jobs=2), JOBS, now=10**9) == {"old"}
+    many = [ended(str(n), n) for n in range(25)]
+    assert expired(Retention(), many, now=8 * 24 * 3600.0 + 25) == {str(n) for n in range(5)}
+
+
+def test_the_newest_always_fits():
+    assert expired(Retention(max_bytes=29), JOBS, now=300) == {"old", "mid"}
+    assert expired(Retention(max_bytes=0), JOBS, now=300) == {"old", "mid"}
 
 
 def test_what_jobs_share_is_counted_once():
@@ -35,5 +45,5 @@ def test_what_jobs_share_is_counted_once():
 
 
 def test_an_older_job_never_outlives_a_newer_one():
-    jobs = [ended("tiny old", 100), ended("big new", 300, "shared")]
-    assert expired(Retention(max_bytes=50), jobs, now=300) == {"tiny old", "big new"}
+    jobs = [ended("tiny old", 100), ended("big mid", 200, "shared"), ended("new", 300, "a")]
+    assert expired(Retention(max_bytes=50), jobs, now=300) == {"tiny old", "big mid"}
