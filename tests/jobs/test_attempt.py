@@ -204,21 +204,29 @@ def test_a_server_stops_even_when_nothing_can_be_recorded(tmp_path, monkeypatch)
         assert tools.store.get(job).state is JobState.RUNNING
 
 
-def test_progress_that_cannot_be_recorded_does_not_cost_the_picture(tmp_path, monkeypatch, caplog):
+def test_progress_that_cannot_be_recorded_costs_one_line_and_not_the_picture(tmp_path, monkeypatch, caplog):
+    refused = []
+
     def note(self, job, kind, data):
+        refused.append(data)
         raise DiskFull(folder="x", free=0, needed=1)
 
-    async def main(tools, job):
-        task = asyncio.create_task(Attempt(tools, job).run())
-        while "is not recorded" not in caplog.text:
-            await asyncio.sleep(0.005)
-        tools.runner.gate.set()
-        await task
+    async def chatty(runner, assignment, tell, keep):
+        for n in range(1000):
+            tell(Progress(n / 1000))
+            if len(refused) == 3:
+                return await echo(runner, assignment, tell, keep)
+            await asyncio.sleep(0.01)
+        raise AssertionError
 
+    monkeypatch.setattr(module, "PROGRESS_S", 0.01)
     monkeypatch.setattr(Store, "note", note)
-    with opened(tmp_path, FakeRunner(gated)) as (tools, job):
-        asyncio.run(main(tools, job))
+    with opened(tmp_path, FakeRunner(chatty)) as (tools, job):
+        asyncio.run(Attempt(tools, job).run())
         assert tools.store.get(job).state is JobState.FINISHED
+        (record,) = [r for r in caplog.records if "is not recorded" in r.getMessage()]
+        assert "x has 0 bytes left" in record.getMessage()
+        assert record.exc_info is None
 
 
 def test_progress_is_never_recorded_after_the_end(tmp_path):

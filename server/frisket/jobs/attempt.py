@@ -140,15 +140,17 @@ class Attempt:
 
     async def _tell_progress(self) -> None:
         """Record the latest progress, never more often than the disk or PROGRESS_S allows."""
-        store = self._tools.store
+        store, told_why = self._tools.store, False
         while True:
             await self._news.wait()
             self._news.clear()
             told = {"fraction": round(self._pace.fraction, 4), "seconds_left": self._pace.seconds_left()}
             try:
                 await self._tools.ask(store.note, self.job, EventKind.PROGRESS, told)
-            except Exception:  # the picture matters more
-                log.warning("job %s: progress is not recorded", self.job, exc_info=True)
+            except Exception as error:  # the picture matters more
+                if not told_why:
+                    log.warning("job %s: progress is not recorded: %s", self.job, error)
+                told_why = True
             self._tools.watchers.wake(self.job)
             await asyncio.sleep(PROGRESS_S)
 
