@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from grpc.aio import ServicerContext
 
 import frisket
-from frisket.edits.requests import from_json, to_json
+from frisket.edits.requests import EditRequest, from_json, to_json
 from frisket.edits.results import ResultMeta
 from frisket.edits.tasks import admit, row_of
 from frisket.engines.registry import Registry
@@ -79,28 +80,25 @@ class Studio(studio_pb2_grpc.StudioServicer):
         if self.draining:
             raise ServerDraining()
         parts = aiter(request_iterator)
-        first = await anext(parts, None)
-        if first is None:
-            raise UploadTruncated(received=0, declared="an unknown number of", plane="header")
-        if first.WhichOneof("part") != "header":
-            raise RequestInvalid(detail="The first message must be the header")
-        header = first.header
+        header = await _header_of(parts)
         request, _ = admit(convert.request_from_proto(header.request), self._registry)
         self._limits.check_submission(header, request)
         client = header.client_name or "anonymous"
         planned = request.region.area * (request.format.pixel_bytes + 1 + header.HasField("sources"))
-        self._desk.check_room(client, planned)
+        taken = await self._desk.find(header.request_id)
+        room = contextlib.nullcontext() if taken else self._desk.reserve(client, planned)
+        with room:
+            inputs = await transfer.receive(parts, self._receivers(header, request))
+            ids = (header.request_id, client, request.task.value, request.engine)
+            job, reused = await self._desk.submit(NewJob(*ids, to_json(request), inputs, planned))
+        return self._job(job, reused)
+
+    def _receivers(self, header: studio_pb2.SubmitHeader, request: EditRequest) -> dict[str, transfer.Receiver]:
         planes = {"pixels": (header.pixels, request.format), "mask": (header.mask, MASK_FORMAT)}
         if header.HasField("sources"):
             planes["sources"] = (header.sources, MASK_FORMAT)
-        blobs = self._desk.blobs
-        receivers = {
-            plane: transfer.Receiver(plane, h, fmt, blobs, self._decoding) for plane, (h, fmt) in planes.items()
-        }
-        inputs = await transfer.receive(parts, receivers)
-        new = NewJob(header.request_id, client, request.task.value, request.engine, to_json(request), inputs, planned)
-        job, reused = await self._desk.submit(new)
-        return self._job(job, reused)
+        tools = (self._desk.blobs, self._decoding)
+        return {plane: transfer.Receiver(plane, own, fmt, *tools) for plane, (own, fmt) in planes.items()}
 
     async def WatchJob(self, request, context: ServicerContext) -> AsyncIterator[jobs_pb2.JobEvent]:
         async for event in self._desk.watch(request.job, request.after_sequence, request.previews):
@@ -161,6 +159,15 @@ class Studio(studio_pb2_grpc.StudioServicer):
         if job.error is not None:
             message.error.CopyFrom(convert.error_to_proto(job.error))
         return message
+
+
+async def _header_of(parts: AsyncIterator[studio_pb2.SubmitEditRequest]) -> studio_pb2.SubmitHeader:
+    first = await anext(parts, None)
+    if first is None:
+        raise UploadTruncated(received=0, declared="an unknown number of", plane="header")
+    if first.WhichOneof("part") != "header":
+        raise RequestInvalid(detail="The first message must be the header")
+    return first.header
 
 
 def event_to_proto(event: Event) -> jobs_pb2.JobEvent:
