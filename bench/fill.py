@@ -3,7 +3,8 @@
     python -m bench.fill [--set DIR] [--repeat 3] [--through-server] [--command 'NAME=COMMAND']
     python -m bench.fill --places [--set DIR]
 
-Prints tables of medians; writes every picture, the figures of every case and contact sheets to bench/out/.
+Prints tables of medians; writes every picture, the figures of every case and contact sheets to bench/out/, anew after
+each round.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def run_all(cases: list[Case], fillers: list[Peer], rounds: int) -> Outcomes:
                 if filler.takes(case.hole) and not (number and filler.once):
                     _run_one(filler, case, outcomes[filler.name])
             print(f"round {number + 1} of {rounds}: {case.name}", flush=True)
+        keep(cases, outcomes, OUT)
     return outcomes
 
 
@@ -116,7 +118,6 @@ def compare(options: argparse.Namespace) -> None:
             ours.append(Peer(f"{OURS} server", stack.enter_context(through_server())))
         wanted = [peer for peer in peers if not options.peers or peer.name in options.peers]
         outcomes = run_all(cases, ours + wanted, options.repeat)
-    keep(cases, outcomes, OUT)
     print(f"\n{machine()}, {options.repeat} rounds\n")
     for kind in (*Kind, None):
         names = {case.name for case in cases if kind is None or case.kind is kind}
