@@ -194,7 +194,7 @@ def test_a_generators_fill_is_bent_in_the_hole_alone() -> None:
 
 
 @pytest.mark.xfail(
-    strict=True, reason="tone is corrected twice: the membrane compares with a ring that match_ring left"
+    strict=True, reason="tone is corrected twice: membrane looks at a ring that match_ring left"
 )
 def test_a_constant_error_of_tone_goes_away() -> None:
     made = gray(square())
