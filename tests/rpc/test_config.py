@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,8 @@ def test_an_overlong_socket_path_is_refused() -> None:
 def test_half_a_certificate_never_means_in_the_clear(tmp_path: Path) -> None:
     file = tmp_path / "a.pem"
     file.write_text("nonsense")
-    for pair in ({"tls_cert": file}, {"tls_key": file}, {"tls_cert": file, "tls_key": file}):
+    pairs: list[dict[str, Any]] = [{"tls_cert": file}, {"tls_key": file}, {"tls_cert": file, "tls_key": file}]
+    for pair in pairs:
         with pytest.raises(CertificateUnusable):
             ServerConfig(tmp_path, "127.0.0.1:0", **pair).check_address()
     with pytest.raises(CertificateUnusable):
