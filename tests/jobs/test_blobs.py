@@ -168,22 +168,54 @@ def aged(blobs: Blobs, data: bytes, seconds: float) -> str:
 
 def test_a_sweep_takes_what_is_old_and_unwanted(blobs):
     wanted, unwanted, young = aged(blobs, b"1", 9999), aged(blobs, b"22", 9999), aged(blobs, b"3", 10)
-    assert blobs.sweep({wanted}) == 2
+    assert blobs.sweep(lambda: {wanted}) == 2
     assert files(blobs) == {wanted, young}
     assert not blobs.path(unwanted).exists()
+
+
+def test_what_is_settled_goes_at_once_when_nobody_wants_it(blobs):
+    name = blobs.put(b"abc")
+    blobs.settle([name])
+    assert blobs.sweep(lambda: {name}) == 0
+    assert blobs.sweep(set) == 3
+
+
+def test_what_two_stored_goes_when_both_have_settled(blobs):
+    name = blobs.put(b"abc")
+    blobs.put(b"abc")
+    blobs.settle([name])
+    assert blobs.sweep(set) == 0
+    blobs.settle([name])
+    assert blobs.sweep(set) == 3
+
+
+def test_a_row_that_comes_while_the_rows_are_read_keeps_its_blob(blobs):
+    name = blobs.put(b"abc")
+
+    def rows():
+        blobs.settle([name])  # its row was written just after these were read
+        return set()
+
+    assert blobs.sweep(rows) == 0
+    assert blobs.sweep(lambda: {name}) == 0
+
+
+def test_what_a_former_process_left_without_a_row_goes_at_once(blobs):
+    blobs.put(b"abc")
+    assert Blobs(blobs.folder).sweep(set) == 3
 
 
 def test_putting_again_makes_an_old_blob_young(blobs):
     name = aged(blobs, b"1", 9999)
     assert blobs.put(b"1") == name
-    assert blobs.sweep(set()) == 0
+    assert blobs.sweep(set) == 0
     assert files(blobs) == {name}
 
 
 def test_a_sweep_leaves_what_is_being_written(blobs):
     writer = blobs.writer()
     writer.write(b"abc")
-    blobs.sweep(set(), young_s=-1)
+    blobs.sweep(set, young_s=-1)
     assert blobs.path(writer.finish()).read_bytes() == b"abc"
 
 
@@ -192,7 +224,7 @@ def test_puts_and_sweeps_at_once_never_lose_a_fresh_blob(blobs):
 
     def sweep():
         while not stop.is_set():
-            blobs.sweep(set())
+            blobs.sweep(set)
 
     sweeper = threading.Thread(target=sweep)
     sweeper.start()

@@ -675,20 +675,56 @@ def test_pruning_forgets_jobs_and_their_files(tmp_path):
             await desk.prune()
             assert (await desk.get(old)).state is JobState.FINISHED
             await asyncio.sleep(0.25)
-            assert await desk.prune() == 0  # the row is gone, its file is too young to be sure of
+            assert await desk.prune() == 1100 + len(PIXELS) + 1
             with pytest.raises(JobUnknown):
                 await desk.get(old)
-            assert desk.blobs.path(name).exists()
-            assert desk.blobs.sweep(desk._store.blobs(), young_s=-1) == 1100 + len(PIXELS) + 1
+            assert not desk.blobs.path(name).exists()
 
     asyncio.run(main())
+
+
+def test_what_is_too_much_goes_as_soon_as_a_job_has_finished(tmp_path):
+    async def own(runner, assignment, tell, keep):
+        return [KeptResult("{}", (await keep(memoryview(assignment.request.encode() * 1000)),))]
+
+    async def main():
+        async with opened(tmp_path, FakeRunner(own), retention=Retention(max_bytes=5000)) as desk:
+            jobs = [await submitted(desk, n) for n in range(3)]  # 11000 bytes each, more than is allowed by itself
+            assert (await watched(desk, jobs[2]))[-1].kind is EventKind.FINISHED
+            (name,) = (await desk.result(jobs[2], 0)).planes
+            while len(await desk.list()) > 1 or len(list(desk.blobs.folder.glob("??/*"))) > 3:
+                await asyncio.sleep(0.01)
+            assert [job.id for job in await desk.list()] == [jobs[2]]
+            assert desk.blobs.checked(name).stat().st_size == 11_000
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_finished_jobs_input_is_still_there_for_the_same_pixels_that_wait(tmp_path):
+    async def main():
+        runner = FakeRunner(gated)
+        async with opened(tmp_path, runner, retention=Retention(max_bytes=0)) as desk:
+            first, second = await submitted(desk, 1), await submitted(desk, 2)
+            await until(desk, first, JobState.RUNNING)
+            uploaded = new(desk, 3)  # not submitted yet
+            await desk.cancel(second)
+            runner.gate.set()
+            await watched(desk, first)
+            await desk.prune()
+            assert (await desk.submit(uploaded))[0].state is JobState.QUEUED
+            assert [desk.blobs.path(name).exists() for name in uploaded.inputs.values()] == [True, True]
+            await desk.prune()
+            job = (await desk.submit(uploaded))[0].id
+            assert (await watched(desk, job))[-1].kind is EventKind.FINISHED
+
+    asyncio.run(asyncio.wait_for(main(), 10))
 
 
 def test_the_loop_never_waits_for_the_disk(tmp_path, monkeypatch):
     real = Store.move
 
     def slow(self, *args, **kwargs):
-        time.sleep(0.3)
+        time.sleep(0.8)
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(Store, "move", slow)
@@ -702,6 +738,6 @@ def test_the_loop_never_waits_for_the_disk(tmp_path, monkeypatch):
                 await asyncio.sleep(0.005)
                 worst = max(worst, time.monotonic() - before)
             assert kinds(job.result()) == "queued started finished"
-            assert worst < 0.2
+            assert worst < 0.6  # a loaded machine alone makes 0.3 of it
 
     asyncio.run(main())

@@ -66,6 +66,7 @@ class Attempt:
     def __init__(self, tools: Tools, job: str) -> None:
         self._tools, self.job = tools, job
         self._pace, self._news = Pace(), asyncio.Event()
+        self._stored: list[str] = []
         self.cancelled = False
 
     def cancel(self) -> None:
@@ -88,6 +89,8 @@ class Attempt:
         except Exception:
             log.exception("job %s", self.job)
             await self._move(JobState.FAILED, EventKind.FAILED, error=Internal(reference=self.job))
+        finally:
+            self._tools.blobs.settle(self._stored)
         return False
 
     async def _run(self) -> bool:
@@ -122,7 +125,9 @@ class Attempt:
         inputs = {plane: blobs.path(name) for plane, name in job.inputs.items()}
 
         async def keep(plane: memoryview) -> str:
-            return await asyncio.to_thread(blobs.put, plane)
+            name = await asyncio.to_thread(blobs.put, plane)
+            self._stored.append(name)
+            return name
 
         teller = asyncio.create_task(self._tell_progress())
         try:

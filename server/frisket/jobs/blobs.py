@@ -11,13 +11,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from frisket.errors import DiskFull, ResultLost, UploadCorrupt
 
 TMP = "tmp"
-YOUNG_S = 3600.0  # a blob is stored before the row that refers to it: one this young may be waiting for its row
+YOUNG_S = 3600.0  # a blob is stored before the row that refers to it: so long it may wait for its row
 FULL = {errno.ENOSPC, errno.EDQUOT} if sys.platform != "win32" else {errno.ENOSPC}
 Buffer = bytes | bytearray | memoryview
 PIECE = 1 << 20
@@ -30,6 +31,8 @@ class Blobs:
         """Make the folder, and remove what an earlier process left half written."""
         self.folder = folder
         self._lock = threading.Lock()
+        self._awaited: Counter[str] = Counter()  # stored, and not settled yet
+        self._settled: list[str] = []  # since the last sweep began
         shutil.rmtree(folder / TMP, ignore_errors=True)
         (folder / TMP).mkdir(parents=True, exist_ok=True)
 
@@ -70,16 +73,28 @@ class Blobs:
         finally:
             writer.abort()
 
-    def sweep(self, keep: Collection[str], young_s: float = YOUNG_S) -> int:
-        """Remove blobs that are not in `keep` and at least `young_s` old. Returns the bytes that became free."""
-        freed, before = 0, time.time() - young_s
+    def settle(self, names: Iterable[str]) -> None:
+        """Each of these was stored once, and by now a row refers to it, or none ever will."""
+        with self._lock:
+            self._settled += names
+
+    def sweep(self, keep: Callable[[], Collection[str]], young_s: float = YOUNG_S) -> int:
+        """Remove blobs that no row refers to, unless they are younger than `young_s` and wait for theirs.
+
+        keep: gives the names that rows refer to. Returns the bytes that became free.
+        """
+        with self._lock:  # before the rows are read: what is settled from here on may have a row that was not seen
+            self._awaited -= Counter(self._settled)
+            self._settled.clear()
+        kept, freed, before = keep(), 0, time.time() - young_s
         for path in self.folder.glob("??/*"):
-            if path.name in keep:
+            if path.name in kept:
                 continue
             with self._lock, contextlib.suppress(OSError):  # a file that a reader holds open on Windows: next time
                 stat = path.stat()
-                if stat.st_mtime <= before:
+                if path.name not in self._awaited or stat.st_mtime <= before:
                     path.unlink()
+                    del self._awaited[path.name]
                     freed += stat.st_size
         return freed
 
@@ -87,6 +102,7 @@ class Blobs:
         """Give a synced file its final name, for good. It takes the place of one of that name, which may be damaged."""
         path = self.path(name)
         with self._lock:
+            self._awaited[name] += 1
             path.parent.mkdir(exist_ok=True)
             try:
                 os.replace(written, path)

@@ -54,7 +54,7 @@ class Desk:
         self._tasks: list[asyncio.Task[None]] = []
         self._promised: set[asyncio.Task[Any]] = set()
         self._taking = asyncio.Lock()  # record and queue say the same whenever nobody holds it
-        self._arrived, self._quiet = asyncio.Event(), asyncio.Event()
+        self._arrived, self._quiet, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._quiet.set()
         self._draining = self._over = False
 
@@ -188,7 +188,8 @@ class Desk:
 
     async def prune(self) -> int:
         """Forget ended jobs beyond the retention, and files that no job holds. Returns the bytes that became free."""
-        return await asyncio.to_thread(self._prune)
+        await asyncio.to_thread(self._forget)
+        return await asyncio.to_thread(self.blobs.sweep, self._store.blobs)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -218,17 +219,23 @@ class Desk:
 
     async def _take(self, new: NewJob, room: Reservation | None) -> tuple[Job, bool]:
         async with self._taking:
-            known = await self._tools.ask(self._store.find, new)
-            if known is not None:
-                if known.state is JobState.QUEUED and not self._has(known.id):
-                    self._enqueue(known)
-                return known, True
-            if self._draining or not self._queue.covers(room, new.client, new.input_bytes):
-                self.check_room(new.client, new.input_bytes)
-            job, _ = await self._tools.ask(self._store.add, new, self._queue.position_of_next(new.client))
-            self._queue.release(room)
-            self._enqueue(job)
-            return job, False
+            try:
+                return await self._take_now(new, room)
+            finally:
+                self.blobs.settle(new.inputs.values())
+
+    async def _take_now(self, new: NewJob, room: Reservation | None) -> tuple[Job, bool]:
+        known = await self._tools.ask(self._store.find, new)
+        if known is not None:
+            if known.state is JobState.QUEUED and not self._has(known.id):
+                self._enqueue(known)
+            return known, True
+        if self._draining or not self._queue.covers(room, new.client, new.input_bytes):
+            self.check_room(new.client, new.input_bytes)
+        job, _ = await self._tools.ask(self._store.add, new, self._queue.position_of_next(new.client))
+        self._queue.release(room)
+        self._enqueue(job)
+        return job, False
 
     async def _cancel(self, job_id: str) -> Job:
         async with self._taking:
@@ -273,20 +280,33 @@ class Desk:
                 log.exception("job %s stays as it is until the next start", waiting.job)
             finally:
                 del self._attempts[waiting.job]
+                self._ended.set()
                 if not self._attempts:
                     self._quiet.set()
 
     async def _prune_often(self) -> None:
+        """Now and then, and as soon as what a job left is too much."""
+        due = 0.0
         while True:
+            self._ended.clear()
+            over_due = time.monotonic() >= due
+            if over_due:
+                due = time.monotonic() + self._limits.prune_every_s
             try:
-                freed = await self.prune()
-                if freed:
-                    log.info("old jobs removed, %s bytes are free again", freed)
+                if await asyncio.to_thread(self._forget) or over_due:
+                    freed = await asyncio.to_thread(self.blobs.sweep, self._store.blobs)
+                    log.info("old jobs were looked through, %s bytes are free again", freed)
             except Exception:
                 log.exception("old jobs could not be removed")
-            await asyncio.sleep(self._limits.prune_every_s)
+            timer = asyncio.get_running_loop().call_later(max(due - time.monotonic(), 0), self._ended.set)
+            try:
+                await self._ended.wait()  # no wait_for: up to Python 3.11 it may swallow what cancels this task
+            finally:
+                timer.cancel()
 
-    def _prune(self) -> int:
+    def _forget(self) -> int:
+        """How many jobs were forgotten for their age or their bytes."""
         gone = self._limits.retention.expired(self._store.ended(), self.blobs.size, time.time())
-        self._store.delete(gone)
-        return self.blobs.sweep(self._store.blobs())
+        if gone:
+            self._store.delete(gone)
+        return len(gone)
