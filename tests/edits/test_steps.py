@@ -185,17 +185,13 @@ def test_the_fill_of_an_engine_that_meets_the_border_is_left_alone() -> None:
     assert settle(fill, made, ANY.spec, 8) is fill
 
 
-def test_a_generators_fill_is_bent_in_the_hole_alone() -> None:
+def test_a_generators_fill_is_bent_to_meet_the_picture() -> None:
     made = gray(square())
     fill = made.image + 0.1
     settled = settle(fill, made, SoftEngine().spec, 8)
-    assert np.array_equal(settled[made.hole <= 0], fill[made.hole <= 0])
     assert not np.array_equal(settled[made.hole > 0], fill[made.hole > 0])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="tone is corrected twice: membrane looks at a ring that match_ring left"
-)
 def test_a_constant_error_of_tone_goes_away() -> None:
     made = gray(square())
     settled = settle(made.image + 0.1, made, SoftEngine().spec, 8)

@@ -60,8 +60,8 @@ def match_ring(fill: Float32, crop: Float32, hole: Mask, ring_px: int) -> Float3
 
     fill, crop: (h, w, c) float32 work values; the fill's values outside the hole are the engine's own. Mean and
     standard deviation are taken over the pixels with hole == 0 at most `ring_px` px from the hole, and over no others;
-    gains are limited to 0.8...1.25. Pixels outside the hole are returned as they are. With fewer than 16 pixels in the
-    ring the fill comes back unchanged.
+    gains are limited to 0.8...1.25. The whole fill is changed, so that what is left of the difference can still be
+    seen around the hole (`membrane`). With fewer than 16 pixels in the ring it comes back unchanged.
     """
     box = _around(hole, ring_px)
     if box is None:
@@ -75,10 +75,7 @@ def match_ring(fill: Float32, crop: Float32, hole: Mask, ring_px: int) -> Float3
     flat = deviation < 1e-6  # no contrast to compare: correct the offset alone
     gain = np.where(flat, 1.0, np.clip(ours.std(axis=0) / np.where(flat, 1.0, deviation), *GAIN))
     offset = ours.mean(axis=0) - gain * theirs.mean(axis=0)
-    out = fill.copy()
-    here = out[box.slices]
-    here[inside] = here[inside] * gain.astype(np.float32) + offset.astype(np.float32)
-    return out
+    return fill * gain.astype(np.float32) + offset.astype(np.float32)
 
 
 def membrane(fill: Float32, crop: Float32, hole: Mask, limit: float = MEMBRANE_LIMIT) -> Float32:
