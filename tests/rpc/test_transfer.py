@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frisket.errors import RequestInvalid, UploadCorrupt, UploadTooLong, UploadTruncated
@@ -34,6 +34,7 @@ async def gathered(pieces) -> list[bytes]:
     return [piece async for piece in pieces]
 
 
+@settings(deadline=None)  # threads of a busy machine
 @given(st.lists(st.binary(max_size=40), min_size=2, max_size=3), st.integers(0, 130), st.integers(1, 50))
 def test_send_is_a_slice_of_the_joined_files(tmp_path_factory, contents: list[bytes], offset: int, chunk: int) -> None:
     folder: Path = tmp_path_factory.getbasetemp()
@@ -45,6 +46,7 @@ def test_send_is_a_slice_of_the_joined_files(tmp_path_factory, contents: list[by
     assert all(0 < len(piece) <= chunk for piece in pieces)
 
 
+@settings(deadline=None)  # threads of a busy machine
 @given(st.lists(st.binary(max_size=40), max_size=4), st.integers(0, 170), st.integers(1, 50))
 def test_encoded_pieces_are_sent_alike(contents: list[bytes], offset: int, chunk: int) -> None:
     pieces = asyncio.run(gathered(send_encoded(iter(contents), offset, chunk)))
