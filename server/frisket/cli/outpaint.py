@@ -18,7 +18,7 @@ def _px(name: str, text: str, full: int) -> int:
     """ "120" px or "25%" of the picture's width or height."""
     try:
         return round(float(text[:-1]) * full / 100) if text.endswith("%") else int(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ParameterOutOfRange(name=name, value=text, wanted="a number of px or a share such as 25%") from None
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from frisket.errors import ServerNotRunning
@@ -63,6 +63,7 @@ def read_runtime(folder: Path) -> Runtime:
     try:
         fields = json.loads((folder / RUNTIME_FILE).read_text())
         runtime = Runtime(**fields)
+        runtime = replace(runtime, pid=int(runtime.pid))
     except (OSError, ValueError, TypeError):
         raise ServerNotRunning(folder=folder) from None
     if not alive(runtime.pid):
@@ -72,7 +73,7 @@ def read_runtime(folder: Path) -> Runtime:
 
 def remove_runtime(folder: Path, pid: int) -> None:
     """Take the note away, if it is still that process's own."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         if json.loads((folder / RUNTIME_FILE).read_text()).get("pid") == pid:
             (folder / RUNTIME_FILE).unlink()
 
@@ -83,7 +84,7 @@ def alive(pid: int) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
