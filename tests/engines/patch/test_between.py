@@ -77,7 +77,8 @@ def test_offsets_are_inherited_scaled() -> None:
     parent = targets(np.ones((24, 24), bool), wraps=False)
     parent.sy[:], parent.sx[:] = np.clip(parent.ty + 3, P, 20), np.clip(parent.tx - 3, P, 20)
     field = targets(np.ones((32, 32), bool), wraps=False)
-    inherit(field, parent, whole(32, 32), seed=0)
+    with Bands(2, lambda: None) as bands:
+        inherit(field, parent, whole(32, 32), 0, bands)
     middle = (field.ty > 8) & (field.ty < 20) & (field.tx > 12) & (field.tx < 24)
     assert (field.sy - field.ty == 4)[middle].all()  # 3 px at 24 are 4 px at 32
     assert (field.sx - field.tx == -4)[middle].all()

@@ -238,7 +238,7 @@ def test_an_unknown_layout_is_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["chelsea.png", "rocket.jpg", "fill/g_horses_rect/gt.png"])
+@pytest.mark.parametrize("name", ["chelsea.png", "coffee.png", "fill/g_horses_rect/gt.png"])
 def test_photographs(name: str) -> None:
     crop = photograph(name)
     mean = []
@@ -246,6 +246,6 @@ def test_photographs(name: str) -> None:
         pictures = vary(crop, seeds=(1, 2, 3), strength=s, quality=2)
         mean.append(np.mean([np.abs(p - crop).mean() for p in pictures]))
         sharp = np.mean([np.abs(np.diff(p, axis=1)).mean() for p in pictures]) / np.abs(np.diff(crop, axis=1)).mean()
-        assert 0.85 < sharp < 1.15
+        assert 0.75 < sharp < 1.15  # a blurred one has less than half; smooth areas may grow as pieces move
         assert np.abs(pictures[0] - pictures[1]).mean() > 0.004
     assert mean[0] < mean[1] < mean[2]

@@ -31,10 +31,11 @@ def targets(hole: np.ndarray, wraps: bool) -> Field:
     return Field(index, ty, tx, np.zeros_like(ty), np.zeros_like(tx), np.full(len(ty), -1, np.float32))
 
 
-def inherit(field: Field, parent: Field, valid: np.ndarray, seed: int) -> None:
+def inherit(field: Field, parent: Field, valid: np.ndarray, seed: int, bands: Bands) -> None:
     """Sources from a smaller picture's field: its offsets scaled up. A random one where that is not valid."""
     field.scatter(valid, seed)
-    _inherit(parent.index, parent.sy, parent.sx, valid, field.ty, field.tx, field.sy, field.sx)
+    args = (parent.index, parent.sy, parent.sx, valid, field.ty, field.tx, field.sy, field.sx)
+    bands.run(_inherit, len(field.ty), *args, band=32768)
 
 
 def refine(
@@ -188,12 +189,12 @@ def _vote(low, high, V, index, py, px, sy, sx, weight, wraps, out):
             out[m, :] = np.nan
 
 
-@njit(cache=True)
-def _inherit(pindex, psy, psx, valid, ty, tx, sy, sx):
+@njit(nogil=True, cache=True)
+def _inherit(low, high, pindex, psy, psx, valid, ty, tx, sy, sx):
     h, w = valid.shape
     ph, pw = pindex.shape
     up, across = h / ph, w / pw
-    for n in range(ty.shape[0]):
+    for n in range(low, high):
         y, x = ty[n], tx[n]
         py, px = int((y + 0.5) / up), int((x + 0.5) / across)
         found = False

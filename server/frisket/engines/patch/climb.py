@@ -19,7 +19,7 @@ SIDES = (48.0, 28.0)  # px: how wide what changes is at the coarsest scale, at s
 REACH_POWER = 1.3  # how the push grows with strength
 NOISE = 0.75  # standard deviations of the picture, at strength 1
 BORDER_NOISE = 1.5  # the same at the borders of what is to tile: there the picture must not stay as it is
-ALPHA = 0.3  # of the picture's variance: completeness, see `exhaustive`
+ALPHA = 0.15  # of the picture's variance: completeness, see `exhaustive`
 STILL = 0.002  # of the standard deviation: a round that changes less than this ends its scale
 SEARCH = 16  # px: random search on fine scales, where the field is already good
 LEAST_SOURCES = 256  # compared exhaustively, however many targets there are
@@ -101,8 +101,11 @@ def climbed(rungs: list[Rung], manner: Manner, seed: int, bands: Bands, tick: Ti
         else:
             size = rung.hole.shape
             Y = np.where(rung.hole[..., None], grown(answer.Y, size, manner.wraps), rung.V)
+            bands.check()
             asked = grown(rungs[k - 1].V, size, wraps=False)  # as blurred as the question, for the first round
-            inherit(field, answer.field, rung.valid, mixed(seed, k))
+            bands.check()
+            inherit(field, answer.field, rung.valid, mixed(seed, k), bands)
+        bands.check()
         exact = answer is None or manner.exhaustive(rung)
         answer = Answer(Y, field, np.ones(len(field.ty), np.float32))
         for n in range(rounds):
@@ -154,6 +157,7 @@ def _round(answer: Answer, rung: Rung, K: np.ndarray, exact: bool, manner: Manne
     else:
         refine(field, Y, K, rung.valid, bands, seed=seed, sweeps=2, radius=SEARCH)
         answer.weight[:] = certainty(field)
+    bands.check()
     y, x = (a.astype(np.int32) for a in np.nonzero(rung.hole))
     new = voted(rung.V, field, answer.weight, y, x, bands, manner.wraps)
     change = float(np.abs(new - Y[y, x]).mean())

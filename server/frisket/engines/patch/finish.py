@@ -17,7 +17,7 @@ from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.subject import Subject
 
 LIMIT = 0.6  # of the standard deviation: a greater step along the rim is an edge of the picture, not a seam
-STRIP = 1_000_000  # px that are worked on at a time
+STRIP = 250_000  # px that are worked on at a time
 
 
 def finished(

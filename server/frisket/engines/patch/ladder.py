@@ -42,14 +42,19 @@ class Rung:
 
         Where no whole patch is left the sources grow: to all that is solid, then to everything.
         """
-        choices = (valid_sources(solid & sources), valid_sources(solid), valid_sources(np.ones_like(solid)))
-        valid = next(v for v in choices if v.any())
+        valid = valid_sources(solid & sources)
+        for wider in (solid, np.ones_like(solid)):
+            if not valid.any():
+                valid = valid_sources(wider)
         return cls(I if solid.all() else pushpull(I, solid), hole, valid, alpha)
 
     def reduced(self, size: tuple[int, int], solid: np.ndarray, sources: np.ndarray) -> Rung:
         """This rung at `size` (h, w), no larger: colours are means of solid parts, what half changes changes."""
         share = _shrunk(solid.astype(np.float32), size)
-        I = _shrunk(self.V * solid[..., None], size) / np.maximum(share, np.float32(1e-6))[..., None]
+        if solid.all():
+            I = _shrunk(self.V, size)
+        else:
+            I = _shrunk(self.V * solid[..., None], size) / np.maximum(share, np.float32(1e-6))[..., None]
         hole = _shrunk(self.hole.astype(np.float32), size) > 0.5
         allowed = _shrunk(sources.astype(np.float32), size) > 0.99
         alpha = None if self.alpha is None else _shrunk(self.alpha, size)
@@ -89,13 +94,14 @@ def extent(hole: np.ndarray) -> float:
 
 def grown(A: np.ndarray, size: tuple[int, int], wraps: bool) -> np.ndarray:
     """A (h, w, 4) float32 enlarged bilinearly to `size`; its opposite borders are neighbours if it wraps."""
+    if not wraps:
+        return cv2.resize(A, size[::-1], interpolation=cv2.INTER_LINEAR)
     for axis in (0, 1):
         old, new = A.shape[axis], size[axis]
         at = (np.arange(new) + 0.5) * (old / new) - 0.5
         low = np.floor(at).astype(np.int64)
-        mode = "wrap" if wraps else "clip"
         share = (at - low).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-        below, above = A.take(low, axis, mode=mode), A.take(low + 1, axis, mode=mode)
+        below, above = A.take(low, axis, mode="wrap"), A.take(low + 1, axis, mode="wrap")
         A = below + share * (above - below)
     return np.ascontiguousarray(A)
 

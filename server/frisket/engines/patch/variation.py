@@ -23,6 +23,7 @@ from frisket.engines.spec import Report, Task, Value, Work
 from frisket.errors import NothingToSampleFrom
 
 SMALLEST = 16  # px: a narrower picture is mirrored to this size first
+VARIANCE_PIXELS = 1_000_000  # that a large picture's variance is taken from
 PREVIEW_PIXELS = 1_000_000  # a larger picture is thinned before it is shown
 
 
@@ -46,6 +47,7 @@ def varied(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     crop, hole, sources = (_widened(a) for a in (work.crop, hole, sources))
     subject = Subject.of(crop)
     assert subject is not None  # else the hole would be empty
+    report.check()
     manner = _manner(work, subject)
     full = Rung.of(subject.I, hole, subject.solid, sources, subject.alpha)
     report.check()
@@ -80,7 +82,12 @@ def warm(threads: int = 0) -> None:
 
 
 def _manner(work: Work, subject: Subject) -> Manner:
-    seen = subject.I[subject.solid][:, : subject.channels]
+    thin = 1
+    while subject.solid.size > thin * thin * VARIANCE_PIXELS:
+        thin += 1
+    seen = subject.I[::thin, ::thin][subject.solid[::thin, ::thin]][:, : subject.channels]
+    if not len(seen):
+        seen = subject.I[subject.solid][:, : subject.channels]
     return Manner(
         strength=min(1.0, work.strength),
         layout=Layout(work.params["layout"]),
