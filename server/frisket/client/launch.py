@@ -46,14 +46,14 @@ def start_server(
     began = time.monotonic()
     while time.monotonic() - began < timeout and process.poll() is None:
         if stop():
-            process.terminate()
+            _end(process)
             raise Cancelled()
         with contextlib.suppress(ServerNotRunning):
             return _adopt(process, read_runtime(folder))
         time.sleep(0.05)
     with contextlib.suppress(ServerNotRunning):
         return read_runtime(folder)  # another one was quicker
-    process.terminate()
+    _end(process)
     seconds = round(time.monotonic() - began, 1)
     raise ServerDidNotStart(command=" ".join(command), seconds=seconds, detail=_last_words(log, start))
 
@@ -61,6 +61,15 @@ def start_server(
 def _private(path: str, flags: int) -> int:
     """Open for this user alone: names of pictures and folders may stand in a log."""
     return os.open(path, flags, 0o600)
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    process.terminate()
+    try:
+        process.wait(5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _adopt(process: subprocess.Popen[Any], runtime: Runtime) -> Runtime:

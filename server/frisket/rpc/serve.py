@@ -89,12 +89,12 @@ class Server:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self._stop = asyncio.Event()
+        self._stop, self._now = asyncio.Event(), asyncio.Event()
         self._last_call = time.monotonic()
 
     def stop(self) -> None:
         """Drain and end; the second time, end at once."""
-        self._stop.set()
+        (self._now if self._stop.is_set() else self._stop).set()
 
     async def run(self, on_ready: Callable[[Runtime], None] = lambda runtime: None) -> None:
         """Raises ServerAlreadyRunning, AddressInUse, AddressInvalid, AddressNotAllowed, CertificateUnusable,
@@ -151,9 +151,8 @@ class Server:
 
     async def _drained(self, desk: Desk) -> None:
         """Wait for running jobs, until a second signal says that there is no time for that."""
-        self._stop.clear()
         drained = asyncio.create_task(desk.drain(self.config.drain_seconds))
-        hurry = asyncio.create_task(self._stop.wait())
+        hurry = asyncio.create_task(self._now.wait())
         await asyncio.wait((drained, hurry), return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         if not drained.done():
