@@ -143,6 +143,23 @@ def test_only_ended_jobs_are_deleted_and_their_events_go_with_them(store):
     assert store._db.execute("SELECT count(*) FROM event").fetchone()[0] == 1
 
 
+def test_a_job_deleted_while_the_ended_ones_are_read(store, monkeypatch):
+    job = store.add(NEW)[0].id
+    store.move(job, JobState.CANCELLED, EventKind.CANCELLED)
+    held, deleter = store._held, threading.Thread(target=store.delete, args=([job],))
+
+    def held_a_little_later():
+        deleter.start()
+        deleter.join(0.2)
+        return held()
+
+    monkeypatch.setattr(store, "_held", held_a_little_later)
+    assert [ended.job for ended in store.ended()] == [job]
+    deleter.join()
+    monkeypatch.undo()
+    assert list(store.ended()) == []
+
+
 def test_a_new_job_after_a_prune_never_gets_an_old_ones_number(store):
     first, _ = store.add(NEW)
     store.move(first.id, JobState.CANCELLED, EventKind.CANCELLED)

@@ -199,8 +199,9 @@ class Store:
     def ended(self) -> Sequence[Ended]:
         """Jobs in a final state, with the blobs they hold, oldest end first."""
         marks = ",".join("?" * len(FINAL))
-        rows = self._rows(f"SELECT id, ended FROM job WHERE state IN ({marks}) ORDER BY ended, number", *FINAL)
-        held = self._held()
+        with self._lock:  # no job may be deleted between the two
+            rows = self._rows(f"SELECT id, ended FROM job WHERE state IN ({marks}) ORDER BY ended, number", *FINAL)
+            held = self._held()
         return [Ended(r["id"], r["ended"], frozenset(held[r["id"]])) for r in rows]
 
     def blobs(self) -> set[str]:
