@@ -118,20 +118,23 @@ def filled(
 
 
 def asked(picture: np.ndarray, hole: np.ndarray, spec: EngineSpec, seed: int = 0) -> Ask:
-    """Inpaint; but outpaint, for an engine that does it, where the known part is a rectangle that reaches a border.
+    """Inpaint; but outpaint, for an engine that does it, where the hole is all that lies around a rectangle.
 
     Outpaint gets the known rectangle alone as its canvas, as an editor would send it. Raises ValueError when no pixel
     is to be filled, or none is known.
     """
-    known, selection = bounds(~hole), bounds(hole)
-    if known is None or selection is None:
+    selection, whole = bounds(hole), Box.of(Size(hole.shape[1], hole.shape[0]))
+    if selection is None or hole.all():
         raise ValueError("nothing to fill, or nothing but holes: the hole is empty or everywhere")
-    whole = Box.of(Size(hole.shape[1], hole.shape[0]))
-    if Task.OUTPAINT in spec.tasks and known != whole and not hole[known.slices].any():
-        sides = (known.x, known.y, whole.right - known.right, whole.bottom - known.bottom)
-        canvas = Box.of(known.size)
-        request = EditRequest(canvas.size, canvas, OutpaintParams(*sides), engine=spec.id, seed=seed)
-        return Ask(request, picture[known.slices], hole[known.slices], (), known.x, known.y)
+    spans = selection.width == whole.width or selection.height == whole.height  # spares most holes a second look
+    if Task.OUTPAINT in spec.tasks and spans:
+        known = bounds(~hole)
+        assert known is not None
+        if known != whole and not hole[known.slices].any():
+            sides = (known.x, known.y, whole.right - known.right, whole.bottom - known.bottom)
+            canvas = Box.of(known.size)
+            request = EditRequest(canvas.size, canvas, OutpaintParams(*sides), engine=spec.id, seed=seed)
+            return Ask(request, picture[known.slices], hole[known.slices], (), known.x, known.y)
     request = EditRequest(whole.size, whole, InpaintParams(), engine=spec.id, seed=seed)
     return Ask(request, picture, hole, (selection,), 0, 0)
 

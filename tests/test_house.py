@@ -22,8 +22,6 @@ NO_MIRROR = {
     "client.transport": "client/test_grpc_transport.py and client/test_h2_transport.py keep its promises",
     "edits.easel": "edits/test_run.py and workers/test_child.py keep its promises",
 }
-# Mirrors that are still to be written.
-OWED = [f"engines.patch.{stem}" for stem in ("growth", "outpaint", "standout", "strips", "tone")]
 # Beside the chain: what each of these may import besides itself and errors.
 BESIDE = {
     "client": {"raster.geometry", "raster.formats", "engines.spec", "edits.requests", "edits.results", "rpc.convert",
@@ -115,12 +113,7 @@ def mirror_of(dotted: str) -> Path:
     return TESTS.joinpath(*rooms, f"test_{stem}.py")
 
 
-def owing(dotted: str):
-    marks = [pytest.mark.xfail(strict=False, reason="owed")] if dotted in OWED else []
-    return pytest.param(dotted, marks=marks)
-
-
-@pytest.mark.parametrize("dotted", [owing(name_of(p)) for p in modules() if p.name != "__init__.py"])
+@pytest.mark.parametrize("dotted", [name_of(p) for p in modules() if p.name != "__init__.py"])
 def test_every_module_has_its_mirror(dotted: str) -> None:
     where = mirror_of(dotted)
     if dotted in NO_MIRROR:
@@ -132,7 +125,7 @@ def test_every_module_has_its_mirror(dotted: str) -> None:
 
 def test_the_list_of_those_without_a_mirror_is_true() -> None:
     names = {name_of(p) for p in modules()}
-    assert set(NO_MIRROR) | set(OWED) <= names
+    assert set(NO_MIRROR) <= names
     for reason in NO_MIRROR.values():
         named = [word for word in reason.split() if word.endswith(".py")]
         assert named, f"{reason!r} names no test"

@@ -15,7 +15,7 @@ SPEC = EngineSpec(
     title="Built-in patch engine",
     summary="Fills a hole with what the rest of the picture shows: textures, edges and repeated structure. "
     "Needs no model and no GPU; invents nothing that is not there.",
-    tasks=frozenset({Task.INPAINT, Task.VARIATION}),
+    tasks=frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION}),
     size=SizeRule(max_pixels=12_000_000),  # with a hole of 30 % that takes 1.2 GB: 100 bytes a pixel
     channels=Channels.ANY,
     mask_law=MaskLaw.EXACT,
@@ -66,10 +66,11 @@ class PatchEngine:
 
     def load(self, model: str = "") -> None:
         """Compiles every kernel, or reads them from numba's cache. `model` is not used: there are no weights."""
-        from frisket.engines.patch import repaint, variation
+        from frisket.engines.patch import outpaint, repaint, variation
 
         repaint.warm(self._threads)
         variation.warm(self._threads)
+        outpaint.warm(self._threads)
 
     def run(self, work: Work, report: Report) -> list[np.ndarray]:
         """One picture for each seed, (h, w, c) float32 like work.crop, and equal to it outside work.hole > 0.
@@ -81,6 +82,10 @@ class PatchEngine:
             from frisket.engines.patch.variation import varied
 
             return varied(work, report, self._threads)
+        if work.task is Task.OUTPAINT:
+            from frisket.engines.patch.outpaint import extended
+
+            return extended(work, report, self._threads)
         from frisket.engines.patch.repaint import repainted
 
         return repainted(work, report, self._threads)

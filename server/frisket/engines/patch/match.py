@@ -46,6 +46,12 @@ class Lean:
     right: int
     price: np.ndarray
 
+    def cost(self, field: Field) -> np.ndarray:
+        """(n,) float32: what it adds to each target's D."""
+        dy = (field.sy - field.ty.clip(self.top, self.bottom)).astype(np.float32)
+        dx = (field.sx - field.tx.clip(self.left, self.right)).astype(np.float32)
+        return self.down * dy**2 + self.across * dx**2 + self.price[field.sy, field.sx]
+
 
 @dataclass(slots=True)
 class Field:

@@ -25,7 +25,6 @@ from frisket.engines.patch.scale import Scale
 from frisket.engines.patch.standout import standout
 from frisket.engines.patch.strips import Strip, known_box, strips
 from frisket.engines.patch.tone import rise
-from frisket.engines.patch.vote import certainty
 from frisket.engines.spec import Report, Task, Work
 from frisket.raster.geometry import Box
 
@@ -117,11 +116,11 @@ def _outpainted(
     """(h, w, 4) float32. odd: `standout` of levels[-1]."""
     I, field = _laid_out(levels[-1], odd, quality, seed, bands, lambda I, share: tick(I, LAYOUT_WORK * share))
     taste = Taste(odd, None, 1, False, quality)
-    I, field = settled(
+    I, field, sure = settled(
         levels, I, field, taste, seed, bands, lambda I, share: tick(I, LAYOUT_WORK + (1 - LAYOUT_WORK) * 0.9 * share)
     )
     hy, hx, trusted = hole_of(levels[0])
-    weight, hole = trusted[field.ty, field.tx] * certainty(field), ~levels[0].known
+    weight, hole = trusted[field.ty, field.tx] * sure, ~levels[0].known
     correction = rise(I, hole, field, weight, bands)
     blended(I, hole, field, weight, hy, hx, bands)
     I[hy, hx] += correction
