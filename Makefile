@@ -11,7 +11,7 @@ demo: $(VENV)/light
 
 # The everyday tests.
 test: $(VENV)/dev
-	$(BIN)/pytest -q -m "not slow and not gimp"
+	$(BIN)/pytest -q -m "not slow and not gimp" -n auto --maxprocesses 4 --dist loadfile
 
 # All tests: slow ones too, and those inside the real GIMP 3 (Debian or Ubuntu, as root: it builds a tree for it).
 test-all: $(VENV)/dev
