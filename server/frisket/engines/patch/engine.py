@@ -37,6 +37,14 @@ SPEC = EngineSpec(
             high=4,
         ),
         Param(
+            "turns",
+            ParamKind.CHOICE,
+            "none",
+            "Also copy from the picture mirrored left to right, rotated or scaled: for arches, rings, symmetric fronts "
+            "and perspective. Slower; not where the picture is extended past its border.",
+            choices=("none", "mirrored", "rotated", "scaled", "any"),
+        ),
+        Param(
             "layout",
             ParamKind.CHOICE,
             "free",

@@ -21,7 +21,6 @@ from frisket.engines.patch.poisson import blended
 from frisket.engines.patch.pyramid import Level
 from frisket.engines.patch.scale import WHITE
 from frisket.engines.patch.shiftmap import MOST_PIXELS, Prices, layout
-from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.vote import certainty, trust, voted
 
 BORDER_SHARE = 0.6  # of one of the picture's four sides lies in the hole: the picture is being extended there
@@ -67,8 +66,9 @@ def used(levels: list[Level], structured: bool) -> list[Level]:
 def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tick) -> np.ndarray:
     """(h, w, 4) float32: the finest level's picture with its hole filled.
 
-    levels: from `pyramid.built` and `used`, each with at least one source patch. seed: 0...2^64 - 1. tick: called with
-    the picture so far after every EM round. Raises errors.Cancelled from `bands` or `tick`.
+    levels: from `pyramid.built` and `used`, maybe `turned.with_turns`, each with at least one source patch.
+    seed: 0...2^64 - 1. tick: called with the picture so far after every EM round. Raises
+    errors.Cancelled from `bands` or `tick`.
     """
     rounds = method.rounds(len(levels))
     parent: tuple[Field, np.ndarray] | None = None
@@ -97,9 +97,9 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
                 blended(I, hole, field, weight, hy, hx, bands)
             else:
                 I[hy, hx] = voted(I, field, weight, hy, hx, bands)
-            tick(I)
+            tick(I[: len(hole)])
         parent = field, certainty(field)
-    return I
+    return I[: len(levels[0].known)]
 
 
 def _sweeps(method: Method, n: int, top: bool, coarse: bool) -> int:
@@ -121,7 +121,7 @@ def _e_step(
     trusted: np.ndarray,
     bands: Bands,
 ) -> None:
-    longer = max(level.known.shape)
+    longer, farthest = max(level.known.shape), max(level.valid.shape)
     greatest = SIDE * SIDE * 3 * WHITE**2  # squared distance of a white and a black patch
     field.refine(
         I,
@@ -129,7 +129,7 @@ def _e_step(
         bands,
         seed=seed,
         sweeps=sweeps,
-        radius=longer if coarse else min(longer, FAR_SEARCH),
+        radius=farthest if coarse else min(longer, FAR_SEARCH),
         prior=method.prior * 1e-3 * greatest / longer**2,
         trust=np.maximum(trusted, np.float32(0.05)) if coarse and not method.structured else None,
     )
@@ -137,12 +137,12 @@ def _e_step(
 
 def _start(level: Level, field: Field, method: Method, seed: int, bands: Bands) -> np.ndarray:
     """The first picture and field: smooth and random, or those of the shift map."""
-    I = pushpull(level.I, level.known)
+    I = level.smooth
     field.scatter(level.valid, seed)
     offset = layout(level, method.prices, seed, bands) if method.structured else None
     if offset is None:
         return I
-    h, w = level.known.shape
+    h, w = level.valid.shape
     hy, hx = np.nonzero(~level.known)
     shown = I[(hy + offset[:, 0]).clip(0, h - 1), (hx + offset[:, 1]).clip(0, w - 1)]
     of = _nearest(~level.known)[field.ty, field.tx]

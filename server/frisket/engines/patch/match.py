@@ -5,11 +5,11 @@ Jacobi kind: a sweep reads the field that the last sweep left and writes another
 of seed and index. So the field depends neither on the order in which targets are visited nor on the number of threads.
 
 Letters as in the paper and in Wexler, Shechtman & Irani (PAMI 2007):
-  I        (h, w, 4) float32, the picture; see `scale`
+  I        (H, w, 4) float32, the picture in its upper h rows; see `scale`. H > h: there are sources below it (`turned`)
   P        half a patch: patches are (2P + 1)^2 = 7x7 px around their centre
   t, s     centres (y, x) of a target and of a source patch
   D        ||patch(t) - patch(s)||^2 + prior |s - t|^2, or what a `Lean` adds, float32; below 0: "not known yet"
-  valid    (h, w) bool, centres of source patches
+  valid    (H, w) bool, centres of source patches
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Field:
     ) -> None:
         """`sweeps` rounds of PatchMatch on the picture as it is now.
 
-        I: (h, w, 4) float32, C order. radius: px, where random search starts. prior: cost of 1 px of offset, squared;
+        I: (H, w, 4) float32, C order. radius: px, where random search starts. prior: cost of 1 px of offset, squared;
         `lean`, when given, takes its place. trust: (h, w) float32, what a difference at that pixel of a target counts;
         None = 1 everywhere.
         """
@@ -198,6 +198,7 @@ def _sweep(
     low, high, F, weights, run, index, valid, ty, tx, sy, sx, D, oy, ox, oD, key, jump, radius, costs, reach, price
 ):
     h, w = index.shape
+    high_y = valid.shape[0]
     down, across = costs[0], costs[1]
     priced = price.shape[0] > 1
     stride = uint64(w * CHANNELS)
@@ -243,7 +244,7 @@ def _sweep(
                 cy = by + np.int64(((z >> uint64(32)) * span) >> uint64(32)) - r
                 cx = bx + np.int64(((z & uint64(0xFFFFFFFF)) * span) >> uint64(32)) - r
                 r >>= 1
-            if cy < 0 or cx < 0 or cy >= h or cx >= w or not valid[cy, cx] or (cy == by and cx == bx):
+            if cy < 0 or cx < 0 or cy >= high_y or cx >= w or not valid[cy, cx] or (cy == by and cx == bx):
                 continue
             away = down * np.float32((cy - ay) ** 2) + across * np.float32((cx - ax) ** 2)
             if priced:

@@ -17,27 +17,36 @@ from frisket.engines.patch.match import FAR, SIDE
 from frisket.engines.patch.pyramid import Level
 
 QUERIES, KEYS = 4000, 9000  # patches sampled near the hole, and anywhere
+FEWEST = 50  # of them near the hole, else they are taken from everywhere
+STRUCTURED = 0.35  # of the patches, those with the highest contrast, look for turned ones
+TURNED = 16  # offsets to turned sources
+LEVEL, LEVEL_ONES = 2, 12  # px off, and how many more of those that stay level, over all panels
 NEAREST_SHARE = 1 / 15  # of the longer side: look-alikes nearer than this only say that pictures are smooth
 LENGTH_PRICE = 0.3  # of an offset as long as the diagonal, against serving all pixels
 TILE = 512  # keys compared at a time; their distances stay in the first cache
 
 
 def candidates(level: Level, I: np.ndarray, count: int, seed: int, bands: Bands) -> np.ndarray:
-    """(K, 2) int32 offsets (dy, dx): up to `count` dominant ones, 4 along the axes, 10 for pixels that none can serve.
+    """(K, 2) int32 offsets (dy, dx): up to `count` dominant ones, 4 along the axes, 10 for pixels that none can serve;
+    with turned sources, TURNED to them.
 
-    I: (h, w, 4) float32, the level's picture without gaps (smooth where unknown). seed: picks the samples.
+    I: (H, w, 4) float32, the level's picture without gaps (smooth where unknown). seed: picks the samples.
     May be empty when nothing fits.
     """
-    hole, valid = ~level.known, level.valid
-    offsets = _dominant(I, valid, _around(hole) & valid, count, seed, bands)
-    sound = soundly(level.sources)
+    h = len(level.known)
+    hole, valid = ~level.known, level.valid[:h]
+    near = _around(hole) & valid
+    offsets = _dominant(I[:h], valid, near, count, seed, bands)
+    sound = soundly(level.sources[:h])
     y, x = np.nonzero(hole)
     unserved = ~serves(offsets, sound, y, x).any(1)
     sources = sound & valid if (sound & valid).any() else sound
     new = [*_along_axes(sources, y, x), *_covering(sources, y[unserved], x[unserved])]
     fresh = [o for o in sorted(set(new)) if not len(offsets) or (np.abs(offsets - o).max(1) > 1).all()]
     offsets = np.concatenate([offsets, np.array(fresh, np.int32).reshape(-1, 2)])
-    return offsets[serves(offsets, sound, y, x).any(0)]
+    if level.panels:
+        offsets = np.concatenate([offsets, _turned(I, level, near, seed, bands)])
+    return offsets[serves(offsets, soundly(level.sources), y, x).any(0)]
 
 
 def soundly(sources: np.ndarray) -> np.ndarray:
@@ -82,26 +91,62 @@ def _around(hole: np.ndarray) -> np.ndarray:
 
 def _dominant(I: np.ndarray, valid: np.ndarray, near: np.ndarray, count: int, seed: int, bands: Bands) -> np.ndarray:
     h, w = valid.shape
+    nearest = max(h, w) * NEAREST_SHARE
+    dy, dx = _rhythm(I, valid, near if np.count_nonzero(near) >= FEWEST else valid, nearest, seed, bands)
+    H, W = 2 * h + 1, 2 * w + 1
+    histogram = np.bincount((dy + h) * W + dx + w, minlength=H * W).reshape(H, W).astype(np.float32)
+    histogram += histogram[::-1, ::-1] * np.float32(0.5)  # what repeats one way repeats the other way
+    return _peaks(histogram, count) - (h, w)
+
+
+def _turned(I: np.ndarray, level: Level, near: np.ndarray, seed: int, bands: Bands) -> np.ndarray:
+    """The same to the panels below the picture; also some for each panel that stay level: axes of mirrors are upright.
+
+    Only patches with structure are asked: there are few, and where the rest lies in a mirror is chance.
+    """
+    (h, w), valid, below = near.shape, level.valid, level.valid.copy()
+    below[:h] = False
+    seen = np.zeros_like(valid)
+    seen[:h] = near if np.count_nonzero(near) >= FEWEST else valid[:h]
+    if not below.any() or not seen.any():
+        return np.empty((0, 2), np.int32)
+    structure = cv2.boxFilter(
+        cv2.morphologyEx(I, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).sum(2), -1, (SIDE, SIDE)
+    )
+    least = np.quantile(structure[seen], 1 - STRUCTURED)
+    seen &= structure >= least
+    below &= structure >= np.quantile(structure[below], 1 - STRUCTURED)
+    dy, dx = _rhythm(I, below, seen, 0, seed, bands)
+    H, W = len(valid) + 1, 2 * w + 1
+    histogram = np.bincount(dy * W + dx + w, minlength=H * W).reshape(H, W).astype(np.float32)
+    count = max(1, LEVEL_ONES // len(level.panels))
+    rows = [histogram[r - LEVEL : r + LEVEL + 1].sum(0)[None] for r in level.panels]
+    level_ones = [np.add(_peaks(row, count), (r, 0)) for r, row in zip(level.panels, rows, strict=True)]
+    return np.concatenate([_peaks(histogram, TURNED), *level_ones]) - (0, w)
+
+
+def _rhythm(
+    I: np.ndarray, valid: np.ndarray, near: np.ndarray, nearest: float, seed: int, bands: Bands
+) -> tuple[np.ndarray, np.ndarray]:
+    """dy, dx from sampled patches of `near` to their look-alikes among `valid` at least `nearest` px away."""
     rng = np.random.default_rng(seed)
-    if np.count_nonzero(near) < 50:
-        near = valid
     qy, qx = _sampled(near, QUERIES, rng)
     ky, kx = _sampled(valid, KEYS, rng)
     maps = descriptors(I)
     Q = np.stack([m[qy, qx] for m in maps], 1)
     keys = np.stack([m[ky, kx] for m in maps])
     match = np.full(len(qy), -1, np.int32)
-    nearest = np.float32((max(h, w) * NEAREST_SHARE) ** 2)
-    bands.run(_alike, len(qy), Q, keys, qy, qx, ky, kx, nearest, match, band=250)
+    bands.run(_alike, len(qy), Q, keys, qy, qx, ky, kx, np.float32(nearest**2), match, band=250)
     found = match >= 0
-    dy, dx = (ky[match] - qy)[found], (kx[match] - qx)[found]
-    H, W = 2 * h + 1, 2 * w + 1
-    histogram = np.bincount((dy + h) * W + dx + w, minlength=H * W).reshape(H, W).astype(np.float32)
-    histogram += histogram[::-1, ::-1] * np.float32(0.5)  # what repeats one way repeats the other way
+    return (ky[match] - qy)[found], (kx[match] - qx)[found]
+
+
+def _peaks(histogram: np.ndarray, count: int) -> np.ndarray:
+    """(K, 2) int32: places of the highest local maxima, at most `count`."""
     histogram = cv2.GaussianBlur(histogram, (9, 9), 1.4)
-    py, px = np.nonzero((histogram == cv2.dilate(histogram, np.ones((5, 5), np.uint8))) & (histogram > 0))
-    best = np.argsort(-histogram[py, px], kind="stable")[:count]
-    return np.stack([py[best] - h, px[best] - w], 1).astype(np.int32)
+    y, x = np.nonzero((histogram == cv2.dilate(histogram, np.ones((5, 5), np.uint8))) & (histogram > 0))
+    best = np.argsort(-histogram[y, x], kind="stable")[:count]
+    return np.stack([y[best], x[best]], 1).astype(np.int32)
 
 
 def _sampled(where: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ BEYOND, KNOWN = -2, -1  # instead of the number of a hole's pixel
 def blended(
     I: np.ndarray, hole: np.ndarray, field: Field, weight: np.ndarray, hy: np.ndarray, hx: np.ndarray, bands: Bands
 ) -> None:
-    """Writes the solution into I (h, w, 4) float32 at the pixels (hy, hx), those where hole (h, w) bool is true.
+    """Writes the solution into I (H, w, 4) float32 at the pixels (hy, hx), those where hole (h, w) bool is true.
 
     weight: (n,) float32 of each target of `field`, for the votes. A step from the hole to a known pixel counts as far
     as the sources show that pixel as it is: in full where a pattern goes on (then V is the solution), hardly where two

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from frisket.engines.patch.match import valid_sources
+from frisket.engines.patch.smooth import pushpull
 
 DEEP_ENOUGH = 3.0  # px: the coarsest level is the one where no hole pixel is farther than this from a known one
 MIN_SIDE = 45  # px: no level is smaller than about six patches
@@ -17,19 +18,34 @@ MIN_SOURCES = 40  # a level with fewer source patches is not used
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """I: (h, w, 4) float32, anything where unknown. known, sources, valid: (h, w) bool.
+    """I: (H, w, 4) float32, anything where unknown. known: (h, w) bool. sources, valid: (H, w) bool.
 
-    sources: known pixels that may be copied. valid: centres of patches that consist of them.
+    sources: known pixels that may be copied. valid: centres of patches that consist of them. H = h, but for `turned`
+    sources, which are further rows below the picture: panels, each begins at one of the rows in `panels`.
     """
 
     I: np.ndarray
     known: np.ndarray
     sources: np.ndarray
     valid: np.ndarray
+    panels: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, I: np.ndarray, known: np.ndarray, sources: np.ndarray) -> Level:
         return cls(I, known, sources, valid_sources(sources))
+
+    @property
+    def picture(self) -> Level:
+        """The level without turned sources."""
+        h = len(self.known)
+        return self if len(self.I) == h else Level(self.I[:h], self.known, self.sources[:h], self.valid[:h])
+
+    @property
+    def smooth(self) -> np.ndarray:
+        """I, with a smooth guess where the picture is unknown."""
+        I, h = self.I.copy(), len(self.known)
+        I[:h] = pushpull(self.I[:h], self.known)
+        return I
 
     @property
     def hole_pixels(self) -> int:

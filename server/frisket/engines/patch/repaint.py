@@ -13,6 +13,7 @@ from frisket.engines.patch.pyramid import Level, built
 from frisket.engines.patch.scale import Scale
 from frisket.engines.patch.shiftmap import ACROSS_PRICE, Prices
 from frisket.engines.patch.smooth import pushpull
+from frisket.engines.patch.turned import TURNS, with_turns
 from frisket.engines.spec import Report, Task, Value, Work
 from frisket.errors import NothingToSampleFrom
 
@@ -36,6 +37,8 @@ def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
         if work.sources is not None:
             raise NothingToSampleFrom(known=np.count_nonzero(levels[0].sources), needed=(SIDE + 2) ** 2)
         return [_smooth(work.crop, known, scale, levels[0]) for _ in work.seeds]
+    if not method.prior:  # which says: from nearby, and upright
+        levels = with_turns(levels, TURNS[str(work.params["turns"])], report.check)
     progress = _Progress(report, scale, len(work.seeds) * sum(method.rounds(len(levels))))
     pictures = []
     with Bands(threads or usual_threads(), report.check) as bands:
@@ -61,7 +64,9 @@ def warm(threads: int = 0) -> None:
     crop = np.random.default_rng(0).random((64, 64, 3), np.float32)
     hole = np.zeros((64, 64), np.float32)
     hole[24:40, 24:40] = 1
-    repainted(Work(Task.INPAINT, crop, hole, {"structure": "on", "quality": 1}, (0,)), _Silent(), threads)
+    repainted(
+        Work(Task.INPAINT, crop, hole, {"structure": "on", "quality": 1, "turns": "none"}, (0,)), _Silent(), threads
+    )
 
 
 class _Silent:

@@ -3,7 +3,7 @@
 Shift maps (Pritch, Kav-Venaki & Peleg, ICCV 2009) over dominant offsets (He & Sun, ECCV 2012), solved by TRW-S.
 
   s_k      offset of label k; pixel x labelled k shows the picture at x + s_k
-  G        (h, w, 6) float32: the four channels and the luminance's two derivatives
+  G        (H, w, 6) float32: the four channels and the luminance's two derivatives
   A[x]     |G(x + s_a) - G(x + s_b)| for all a, b: what a seam between labels a and b costs at x
   U[x, k]  twice the colour step to each known neighbour, plus the price of the shift itself
 """
@@ -19,14 +19,16 @@ from numba import njit
 from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.offsets import candidates, serves, soundly
 from frisket.engines.patch.pyramid import Level
-from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.trws import Grid, labelled
 
-MOST_PIXELS = 14_000  # of a hole on the level where the layout is made: A takes up to 46^2 floats for each, 118 MB
+MOST_PIXELS = (
+    14_000  # of a hole on the level where the layout is made: A takes 46^2 floats for each, 118 MB; 74^2 with turns
+)
 DOMINANT = 32
 SWEEPS = 10
 UNREACHABLE = 20_000.0  # for a label whose source is unknown: above any sum of seams around a pixel
 LENGTH_PRICE = 30.0  # of an offset as long as the diagonal: far copies are seldom the right thing
+TURN_PRICE = 3.0  # instead, of an offset to a turned source: there its length says nothing
 ACROSS_PRICE = 40.0  # of an offset as high as the picture: floors, horizons and house fronts run sideways
 WHIM = 8.0  # grey levels, the most that chance adds to a label's price: as good a layout, and another one for each seed
 NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
@@ -41,8 +43,11 @@ class Prices:
 
 
 def layout(level: Level, prices: Prices, seed: int, bands: Bands) -> np.ndarray | None:
-    """(m, 2) int32: the offset (dy, dx) of each hole pixel in raster order; None when no shift fits."""
-    I = pushpull(level.I, level.known)
+    """(m, 2) int32: the offset (dy, dx) of each hole pixel in raster order, maybe to a turned source.
+
+    None when no shift fits.
+    """
+    I = level.smooth
     s = candidates(level, I, DOMINANT, seed, bands)
     if not len(s):
         return None
@@ -61,18 +66,19 @@ def _unary(level: Level, I: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.nd
     known = level.known
     h, w = known.shape
     U = np.where(serves(s, soundly(level.sources), hy, hx), np.float32(0), np.float32(UNREACHABLE))
-    U += (
+    price = (
         LENGTH_PRICE * np.hypot(s[:, 0], s[:, 1]) / math.hypot(h, w)
         + prices.down * np.abs(s[:, 0]) / h
         + prices.across * np.abs(s[:, 1]) / w
     ).astype(np.float32)
+    U += np.where(hy[:, None] + s[None, :, 0] < h, price, np.float32(TURN_PRICE))
     for dy, dx in NEIGHBOURS:
         y, x = hy + dy, hx + dx
         inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
         rim = np.nonzero(inside)[0]
         rim = rim[known[y[rim], x[rim]]]
         y, x = y[rim], x[rim]
-        yy, xx = (y[:, None] + s[None, :, 0]).clip(0, h - 1), (x[:, None] + s[None, :, 1]).clip(0, w - 1)
+        yy, xx = (y[:, None] + s[None, :, 0]).clip(0, len(I) - 1), (x[:, None] + s[None, :, 1]).clip(0, w - 1)
         U[rim] += 2 * np.sqrt(((I[y, x][:, None] - I[yy, xx]) ** 2).sum(-1))
     return U
 

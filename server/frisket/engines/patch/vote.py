@@ -39,8 +39,9 @@ def voted(
 ) -> np.ndarray:
     """(m, 4) float32: the votes for the pixels (hy, hx), both (m,) int32.
 
-    I: (h, w, 4) float32, C order. weight: (n,) float32, of each target. at: (dy, dx), -1...1 each: the votes for the
-    neighbour there, as the same sources show it. voted(at=(0, 1)) - voted() is the voted gradient: voting is linear.
+    I: (H, w, 4) float32, C order, H >= h: see `match`. weight: (n,) float32, of each target. at: (dy, dx), -1...1 each:
+    the votes for the neighbour there, as the same sources show it. voted(at=(0, 1)) - voted() is the voted gradient:
+    voting is linear.
     """
     out = np.empty((len(hy), CHANNELS), np.float32)
     args = (I.reshape(-1), field.index, hy, hx, field.sy, field.sx, weight, *at, out)
@@ -51,6 +52,7 @@ def voted(
 @njit(nogil=True, fastmath=True, cache=True)
 def _vote(low, high, F, index, hy, hx, sy, sx, weight, oy, ox, out):
     h, w = index.shape
+    last = F.shape[0] // (w * CHANNELS) - 1
     for m in range(low, high):
         y, x = hy[m], hx[m]
         a0, a1, a2, a3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
@@ -62,7 +64,7 @@ def _vote(low, high, F, index, hy, hx, sy, sx, weight, oy, ox, out):
             t = index[y + dy, x + dx]
             if t < 0:
                 continue
-            py = min(max(np.int64(sy[t]) - dy + oy, 0), h - 1)
+            py = min(max(np.int64(sy[t]) - dy + oy, 0), last)
             px = min(max(np.int64(sx[t]) - dx + ox, 0), w - 1)
             a = uint64((py * w + px) * CHANNELS)
             v = weight[t]
