@@ -4,18 +4,19 @@ FrisketError
 ├── bad-request      MaskEmpty MaskMissing MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable
 │                    FileUnwritable ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid
 │                    NothingToSampleFrom MoveLeavesNothing UploadTruncated UploadStalled UploadTooLong UploadCorrupt
-│                    LayerUnsuitable
-├── unauthenticated  TokenMissing TokenWrong
+│                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
+├── unauthenticated  TokenMissing TokenWrong HubGated HubRefused
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
+│                    ModelNotListed ModelNotInstalled HubHasNot
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
 │                    PluginFolderNotWritable JobsUnreadable HomeUnusable CertificateUnusable
-│                    AddressInvalid
+│                    AddressInvalid ModelAlreadyThere ModelBusy ModelDamaged ModelsFolderUnusable
 ├── too-large        ImageTooLarge PictureTooLarge UploadTooLarge
-├── busy             QueueFull TooManyJobs DiskFull
+├── busy             QueueFull TooManyJobs DiskFull NoRoomForModel
 ├── out-of-memory    OutOfMemory
 ├── cancelled        Cancelled
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
-│                    StoreUnavailable
+│                    StoreUnavailable HubOffline HubUnreachable HubAnswerWrong HubBytesWrong
 ├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed
 └── internal         WorkerCrashed EngineFailed InputLost Internal
 
@@ -269,6 +270,34 @@ class LayerUnsuitable(_BadRequest):
     remedy_template = "{suggestion}"
 
 
+class CatalogueInvalid(_BadRequest):
+    slug = "catalogue-invalid"
+    title = "A list of models cannot be read"
+    cause_template = "{path}: {reason}."
+    remedy_template = "Mend that file; docs/models.md shows how one looks."
+
+
+class ModelFileUnusable(_BadRequest):
+    slug = "model-file-unusable"
+    title = "This is no model that can be used"
+    cause_template = "{path}: {reason}."
+    remedy_template = "Get the model again, in the safetensors format."
+
+
+class ModelFamilyUnknown(_BadRequest):
+    slug = "model-family-unknown"
+    title = "What kind of model it is cannot be told"
+    cause_template = "{path} looks like none of the families known here."
+    remedy_template = "Name its family with --family: {families}."
+
+
+class LicenceNotAccepted(_BadRequest):
+    slug = "licence-not-accepted"
+    title = "The licence has to be accepted first"
+    cause_template = "{model} comes under {licence} ({link}). Commercial use: {commercial}."
+    remedy_template = "Read it, then run `frisket models pull {model} --yes`."
+
+
 # --- unauthenticated -------------------------------------------------------------------------------------------------
 
 
@@ -286,6 +315,22 @@ class TokenWrong(FrisketError):
     title = "The server does not accept this token"
     cause_template = "The token differs from the server's."
     remedy_template = "Restart the editor so that it reads the new token, or paste the one that `frisket serve` shows."
+
+
+class HubGated(FrisketError):
+    slug = "hub-gated"
+    kind = Kind.UNAUTHENTICATED
+    title = "The model's makers ask who you are"
+    cause_template = "{repository} is gated, and {token}."
+    remedy_template = "Accept its terms at {page}, make a token there that may read it, and set HF_TOKEN to it."
+
+
+class HubRefused(FrisketError):
+    slug = "hub-refused"
+    kind = Kind.UNAUTHENTICATED
+    title = "The hub refuses"
+    cause_template = "{endpoint} answered {status} for {what}, and {token}."
+    remedy_template = "Check the name of the repository and the token in HF_TOKEN."
 
 
 # --- missing ---------------------------------------------------------------------------------------------------------
@@ -337,6 +382,30 @@ class PluginPartsMissing(FrisketError):
     title = "The plug-in cannot be put together"
     cause_template = "There is no {part} in {folder}."
     remedy_template = "Install Frisket again: `pip install --force-reinstall frisket`."
+
+
+class ModelNotListed(FrisketError):
+    slug = "model-not-listed"
+    kind = Kind.MISSING
+    title = "No list of models has that one"
+    cause_template = "There is no {model} in the catalogue."
+    remedy_template = "{suggestion}"
+
+
+class ModelNotInstalled(FrisketError):
+    slug = "model-not-installed"
+    kind = Kind.MISSING
+    title = "That model is not installed"
+    cause_template = "There is no {model} among the installed models."
+    remedy_template = "{suggestion}"
+
+
+class HubHasNot(FrisketError):
+    slug = "hub-has-not"
+    kind = Kind.MISSING
+    title = "The hub does not have it"
+    cause_template = "{endpoint} has no {what}."
+    remedy_template = "Check repository and revision in the catalogue, or use another endpoint."
 
 
 # --- conflict --------------------------------------------------------------------------------------------------------
@@ -422,6 +491,38 @@ class AddressInvalid(FrisketError):
     remedy_template = "Write HOST:PORT (port 0 to 65535, 0 = any free one) or unix:/path."
 
 
+class ModelAlreadyThere(FrisketError):
+    slug = "model-already-there"
+    kind = Kind.CONFLICT
+    title = "A model of that name is installed"
+    cause_template = "{model} lies in {folder}."
+    remedy_template = "Give this one another name with --id, or run `frisket models remove {model}` first."
+
+
+class ModelBusy(FrisketError):
+    slug = "model-busy"
+    kind = Kind.CONFLICT
+    title = "Another process works on that model"
+    cause_template = "{model} is being pulled, imported or removed by another process."
+    remedy_template = "Wait until it is done, or end it; what has arrived is kept."
+
+
+class ModelDamaged(FrisketError):
+    slug = "model-damaged"
+    kind = Kind.CONFLICT
+    title = "The model's files are not what they were"
+    cause_template = "{model}: {findings}."
+    remedy_template = "{suggestion}"
+
+
+class ModelsFolderUnusable(FrisketError):
+    slug = "models-folder-unusable"
+    kind = Kind.CONFLICT
+    title = "The models' folder cannot be used"
+    cause_template = "{folder}: {reason}."
+    remedy_template = "Mend it, or name another home with FRISKET_HOME."
+
+
 # --- too-large -------------------------------------------------------------------------------------------------------
 
 
@@ -474,6 +575,14 @@ class DiskFull(FrisketError):
     title = "The server's disk is full"
     cause_template = "{folder} has {free} bytes left, {needed} are needed."
     remedy_template = "Free some space there. Finished jobs go by themselves after a week."
+
+
+class NoRoomForModel(FrisketError):
+    slug = "no-room-for-model"
+    kind = Kind.BUSY
+    title = "There is no room for the model"
+    cause_template = "{model} needs {needed} more, {folder} has {free} left."
+    remedy_template = "Free some space there, for example with `frisket models remove`; what has arrived is kept."
 
 
 # --- out-of-memory, cancelled ----------------------------------------------------------------------------------------
@@ -552,6 +661,38 @@ class StoreUnavailable(FrisketError):
     title = "The server cannot reach its records"
     cause_template = "{path}: {reason}."
     remedy_template = "Try again in a moment; if it goes on, look at the server's disk and at what else uses that file."
+
+
+class HubOffline(FrisketError):
+    slug = "hub-offline"
+    kind = Kind.UNAVAILABLE
+    title = "Offline: nothing is fetched"
+    cause_template = "{what} would have to be fetched, and {setting} says offline."
+    remedy_template = "Unset it, or bring the files yourself with `frisket models import`."
+
+
+class HubUnreachable(FrisketError):
+    slug = "hub-unreachable"
+    kind = Kind.UNAVAILABLE
+    title = "The hub cannot be reached"
+    cause_template = "{endpoint}: {reason} ({tries} tries)."
+    remedy_template = "Run it again: it goes on where it stopped. HF_ENDPOINT names a mirror."
+
+
+class HubAnswerWrong(FrisketError):
+    slug = "hub-answer-wrong"
+    kind = Kind.UNAVAILABLE
+    title = "The hub's answer makes no sense"
+    cause_template = "{endpoint}, asked for {what}: {reason}."
+    remedy_template = "Check that the endpoint is a model hub, and that no proxy or login page answers for it."
+
+
+class HubBytesWrong(FrisketError):
+    slug = "hub-bytes-wrong"
+    kind = Kind.UNAVAILABLE
+    title = "The hub sent other bytes than promised"
+    cause_template = "{path} from {endpoint}: {reason}. Nothing of it was kept."
+    remedy_template = "Run it again; if it happens again, use another endpoint."
 
 
 # --- unsupported -----------------------------------------------------------------------------------------------------

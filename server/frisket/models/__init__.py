@@ -1,1 +1,2 @@
-"""Model files: the catalogue, fetching, verifying and opening. Nothing to hold yet: the built-in engine has none."""
+"""Model files: the catalogue, the hub they come from, the folder they live in. Standard library only, no network
+unless a pull asks for it, nothing is ever unpickled."""

@@ -1,0 +1,137 @@
+"""A model that the user has already: a diffusers folder or one .safetensors file; copied, checked, never unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from frisket.errors import ModelAlreadyThere, ModelFamilyUnknown, ModelFileUnusable, ParameterOutOfRange
+from frisket.models.catalogue import PURPOSES, Commercial, Family, Licence, is_id, is_plain
+from frisket.models.choice import INDEX, choose, components
+from frisket.models.folder import PIECE, Folder, Report, silent
+from frisket.models.recognise import family_of_component, family_of_pipeline, family_of_tensors
+from frisket.models.record import Held, Record
+from frisket.models.safetensors import check_folder, read_header
+
+UNKNOWN = Licence("unknown", "", Commercial.UNKNOWN)
+
+
+def adopt(
+    folder: Folder, source: Path, model: str = "", family: Family | None = None, report: Report = silent
+) -> Record:
+    """Copy the model at `source` in, under the id `model` (made of its name when empty); `source` stays as it is.
+
+    `family` is found out when it is None. Raises ModelFileUnusable, ModelFamilyUnknown, ModelAlreadyThere,
+    ParameterOutOfRange (the id), NoRoomForModel, ModelBusy, ModelsFolderUnusable, Cancelled.
+    """
+    model = model or _id_of(source)
+    if not is_id(model):
+        raise ParameterOutOfRange(name="id", value=model, wanted="lower case, digits, . _ -, at most 64 characters")
+    with folder.guarded(model):
+        base = source if source.is_dir() else source.parent
+        files = _files_of_folder(source) if source.is_dir() else _one_file(source)
+        check_folder(base, files)
+        found = family or _family(source, files)
+    if found is None:
+        raise ModelFamilyUnknown(path=source, families=", ".join(f.value for f in Family))
+    with folder.claim(model):
+        if folder.path(model).exists():
+            raise ModelAlreadyThere(model=model, folder=folder.path(model))
+        folder.make_room(model, sum((base / path).stat().st_size for path in files))
+        held = _copy_all(base, files, folder.staging(model), report)
+        check_folder(folder.staging(model), files)  # what was copied is what counts
+        made = Record(
+            id=model,
+            title=source.name,
+            family=found,
+            purposes=PURPOSES.get(found, ()),
+            licence=UNKNOWN,
+            files=held,
+            installed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            source=str(source.resolve()),
+        )
+        folder.install(made)
+    return made
+
+
+def _id_of(source: Path) -> str:
+    stem = source.resolve().name if source.is_dir() else source.stem
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64]
+
+
+def _one_file(source: Path) -> tuple[str, ...]:
+    if not source.is_file():
+        raise ModelFileUnusable(path=source, reason="there is no such file")
+    if source.suffix != ".safetensors":
+        raise ModelFileUnusable(path=source, reason="only .safetensors files are taken: others could run code")
+    if not is_plain(source.name):
+        raise ModelFileUnusable(path=source, reason="rename it: letters, digits, spaces and . _ - only")
+    return (source.name,)
+
+
+def _files_of_folder(source: Path) -> tuple[str, ...]:
+    paths = []
+    for where, folders, names in os.walk(source):
+        for name in folders:
+            if (Path(where) / name).is_symlink():
+                raise ModelFileUnusable(path=Path(where) / name, reason="it is a link to a folder")
+        paths += [(Path(where) / name).relative_to(source).as_posix() for name in names]
+    wanted = {""}
+    if INDEX in paths:
+        _contained(source, INDEX)
+        wanted |= set(components((source / INDEX).read_bytes(), str(source)))
+    chosen = choose(paths, wanted, str(source))
+    for path in chosen:
+        _contained(source, path)
+    return chosen
+
+
+def _contained(source: Path, path: str) -> None:
+    """A link may lead within the folder, or to the blobs beside the snapshots of a hub's cache, nowhere else."""
+    real, root = (source / path).resolve(), source.resolve()
+    blobs = root.parent.parent / "blobs"
+    in_cache = root.parent.name == "snapshots" and real.parent == blobs
+    if not real.is_file() or not (real.is_relative_to(root) or in_cache):
+        raise ModelFileUnusable(path=source / path, reason="it is a link that leaves the folder, or no file")
+
+
+def _family(source: Path, files: tuple[str, ...]) -> Family | None:
+    if INDEX in files:
+        return family_of_pipeline(components((source / INDEX).read_bytes(), str(source))[""], source)
+    if source.is_dir() and (found := family_of_component(source)):
+        return found
+    weights = [path for path in files if path.endswith(".safetensors")]
+    if len(weights) != 1:
+        return None
+    return family_of_tensors(read_header((source if source.is_dir() else source.parent) / weights[0]))
+
+
+def _copy_all(base: Path, files: tuple[str, ...], staging: Path, report: Report) -> tuple[Held, ...]:
+    total, before, held = sum((base / path).stat().st_size for path in files), 0, []
+    for path in files:
+
+        def copied(count: int, path: str = path, before: int = before) -> None:
+            report(before + count, total, path)
+
+        held.append(_copy(base / path, staging, path, copied))
+        before += held[-1].size
+    return tuple(held)
+
+
+def _copy(source: Path, staging: Path, path: str, copied: Callable[[int], None]) -> Held:
+    target, digest, count = staging / path, hashlib.sha256(), 0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    with source.open("rb") as read, target.open("xb") as write:
+        while piece := read.read(PIECE):
+            write.write(piece)
+            digest.update(piece)
+            count += len(piece)
+            copied(count)
+        write.flush()
+        os.fsync(write.fileno())
+    return Held(path, count, digest.hexdigest())

@@ -1,0 +1,108 @@
+"""Which family a model is of, by its tensors' names and shapes or by its `model_index.json`; None when in doubt.
+
+Only marks that one family alone has are used. FLUX.1 Kontext has the very shapes of FLUX.1 [dev]: as a single file it
+is told as FLUX, and the user may say otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from frisket.models.catalogue import Family
+from frisket.models.safetensors import Tensor
+
+PIPELINES = {
+    "StableDiffusionXLPipeline": Family.SDXL,
+    "StableDiffusionXLImg2ImgPipeline": Family.SDXL,
+    "StableDiffusionXLInpaintPipeline": Family.SDXL_INPAINT,
+    "StableDiffusion3Pipeline": Family.SD3,
+    "StableDiffusion3InpaintPipeline": Family.SD3,
+    "FluxPipeline": Family.FLUX,
+    "FluxFillPipeline": Family.FLUX_FILL,
+    "FluxKontextPipeline": Family.FLUX_KONTEXT,
+    "Flux2KleinPipeline": Family.FLUX2_KLEIN,
+    "QwenImagePipeline": Family.QWEN_IMAGE,
+    "QwenImageEditPipeline": Family.QWEN_IMAGE_EDIT,
+    "ZImagePipeline": Family.Z_IMAGE,
+    "KandinskyV22PriorPipeline": Family.KANDINSKY22_PRIOR,
+    "KandinskyV22Pipeline": Family.KANDINSKY22,
+    "KandinskyV22InpaintPipeline": Family.KANDINSKY22_INPAINT,
+    "StableUnCLIPImg2ImgPipeline": Family.STABLE_UNCLIP,
+    "IFPipeline": Family.DEEPFLOYD_IF,
+    "StableDiffusionInstructPix2PixPipeline": Family.INSTRUCT_PIX2PIX,
+}
+UNETS = ("StableDiffusionPipeline", "StableDiffusionInpaintPipeline")  # SD 1.x and 2.x: the UNet says which
+SD1_TEXT = 768  # width of the text encoding; 1024 is SD 2.x, which is no family here
+COMPONENTS = {"ControlNetModel": Family.CONTROLNET, "AutoencoderKL": Family.VAE}
+
+_LDM = "model.diffusion_model."
+_LDM_CONV = _LDM + "input_blocks.0.0.weight"
+_LDM_TEXT = _LDM + "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"  # SD 1.x has attention in its first block
+_XL_TEXT = _LDM + "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
+
+
+def family_of_pipeline(name: str, folder: Path) -> Family | None:
+    """By the pipeline's class; Stable Diffusion 1.x by its UNet's configuration in `folder`."""
+    if name not in UNETS:
+        return PIPELINES.get(name)
+    unet = _config(folder / "unet" / "config.json")
+    if unet.get("cross_attention_dim") != SD1_TEXT:
+        return None
+    return {4: Family.SD15, 9: Family.SD15_INPAINT}.get(_int(unet.get("in_channels")))
+
+
+def family_of_component(folder: Path) -> Family | None:
+    """Of a folder that holds one network with a `config.json`, such as a ControlNet."""
+    return COMPONENTS.get(str(_config(folder / "config.json").get("_class_name")))
+
+
+def family_of_tensors(tensors: Mapping[str, Tensor]) -> Family | None:
+    """Of a single file, in the layouts that such files are passed around in."""
+    names = tensors.keys()
+    if any(".lora_" in n or n.startswith("lora_") for n in names):
+        return Family.LORA
+    if any(n.startswith(("control_model.", "controlnet_cond_embedding.")) for n in names):
+        return Family.CONTROLNET
+    if any(n.startswith("ip_adapter.") for n in names):
+        return Family.IP_ADAPTER
+    if names <= {"emb_params", "clip_l", "clip_g"} and names:
+        return Family.TEXTUAL_INVERSION
+    if "encoder.conv_in.weight" in names and "decoder.conv_out.weight" in names:
+        return Family.VAE
+    return _of_unet(tensors) or _of_transformer(tensors)
+
+
+def _of_unet(tensors: Mapping[str, Tensor]) -> Family | None:
+    channels = _second(tensors.get(_LDM_CONV))
+    if _second(tensors.get(_XL_TEXT)) == 2048:
+        return {4: Family.SDXL, 9: Family.SDXL_INPAINT}.get(channels)
+    if _second(tensors.get(_LDM_TEXT)) == SD1_TEXT:
+        return {4: Family.SD15, 9: Family.SD15_INPAINT, 8: Family.INSTRUCT_PIX2PIX}.get(channels)
+    return None
+
+
+def _of_transformer(tensors: Mapping[str, Tensor]) -> Family | None:
+    bare = {name.removeprefix(_LDM): tensor for name, tensor in tensors.items()}
+    if "double_blocks.0.img_attn.qkv.weight" in bare and "guidance_in.in_layer.weight" in bare:
+        return {64: Family.FLUX, 384: Family.FLUX_FILL}.get(_second(bare.get("img_in.weight")))
+    if "joint_blocks.0.x_block.attn.qkv.weight" in bare:
+        return Family.SD3
+    return None
+
+
+def _second(tensor: Tensor | None) -> int:
+    return tensor.shape[1] if tensor and len(tensor.shape) > 1 else 0
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _config(path: Path) -> dict[str, object]:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}

@@ -1,0 +1,164 @@
+"""Models that the user has already: copied in as they are, and what is unsafe stays out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from fakes.weights import CHOSEN, UNET, pipeline, safetensors
+from frisket.errors import (
+    Cancelled,
+    ModelAlreadyThere,
+    ModelFamilyUnknown,
+    ModelFileUnusable,
+    ParameterOutOfRange,
+)
+from frisket.models.adopt import adopt
+from frisket.models.catalogue import Family, Purpose
+from frisket.models.folder import Folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder as a user would have cloned it, pickles and all."""
+    return lay(tmp_path / "My Paint 1.5", pipeline())
+
+
+def lay(folder: Path, files: dict[str, bytes]) -> Path:
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+def test_a_folder(folder: Folder, source: Path) -> None:
+    made = adopt(folder, source)
+    assert (made.id, made.family) == ("my-paint-1-5", Family.SD15_INPAINT)
+    assert made.purposes == (Purpose.INPAINT, Purpose.OUTPAINT)
+    assert made.source == str(source)
+    files = pipeline()
+    path = folder.path("my-paint-1-5")
+    assert {f.path: (path / f.path).read_bytes() for f in made.files} == {p: files[p] for p in CHOSEN}
+    assert {f.path: f.sha256 for f in made.files} == {p: hashlib.sha256(files[p]).hexdigest() for p in CHOSEN}
+    assert folder.verify("my-paint-1-5") == ()
+    assert {p.relative_to(source).as_posix() for p in source.rglob("*") if p.is_file()} == set(files), "as it was"
+
+
+def test_one_file(folder: Folder, tmp_path: Path) -> None:
+    data = safetensors({"lora_unet.lora_up.weight": ("F16", (4, 4))})
+    (tmp_path / "Style.safetensors").write_bytes(data)
+    made = adopt(folder, tmp_path / "Style.safetensors")
+    assert (made.id, made.family, made.purposes) == ("style", Family.LORA, ())
+    assert (folder.path("style") / "Style.safetensors").read_bytes() == data
+    assert folder.verify("style") == ()
+
+
+def test_a_folder_of_one_network(folder: Folder, tmp_path: Path) -> None:
+    files = {"config.json": b'{"_class_name": "ControlNetModel"}', "w.safetensors": safetensors({"w": ("F16", (4,))})}
+    assert adopt(folder, lay(tmp_path / "scribble", files)).family is Family.CONTROLNET
+
+
+def test_an_unknown_family_has_to_be_named(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(safetensors({"w": ("F16", (4,))}))
+    with pytest.raises(ModelFamilyUnknown) as caught:
+        adopt(folder, tmp_path / "x.safetensors")
+    assert "sd15-inpaint" in caught.value.remedy
+    assert adopt(folder, tmp_path / "x.safetensors", "mine", Family.VAE).family is Family.VAE
+    assert folder.ids() == ["mine"]
+
+
+def test_names(folder: Folder, source: Path) -> None:
+    adopt(folder, source, "mine")
+    with pytest.raises(ModelAlreadyThere):
+        adopt(folder, source, "mine")
+    for name in ("../mine", "Mine", "a/b"):
+        with pytest.raises(ParameterOutOfRange):
+            adopt(folder, source, name)
+    assert folder.ids() == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["model.ckpt", "model.pth", "model.bin", "model.pt", "model", "model.gguf"])
+def test_pickles_and_others_are_refused_unread(folder: Folder, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x80\x02cposix\nsystem\nq\x00.")
+    with pytest.raises(ModelFileUnusable, match=r"only \.safetensors"):
+        adopt(folder, tmp_path / name, "mine", Family.SD15)
+
+
+def test_a_pickle_under_another_name_is_refused(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"\x80\x02cposix\nsystem\nq\x00." * 99)
+    with pytest.raises(ModelFileUnusable):
+        adopt(folder, tmp_path / "m.safetensors", "mine", Family.SD15)
+    assert folder.ids() == []
+
+
+def test_a_folder_whose_unet_is_a_pickle_is_refused(folder: Folder, source: Path) -> None:
+    for path in (source / "unet").glob("*.safetensors"):
+        path.unlink()
+    with pytest.raises(ModelFileUnusable, match="come only as pickles"):
+        adopt(folder, source)
+
+
+def test_missing_things(folder: Folder, tmp_path: Path, source: Path) -> None:
+    with pytest.raises(ModelFileUnusable, match="no such file"):
+        adopt(folder, tmp_path / "nowhere.safetensors", "mine")
+    (source / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ModelFileUnusable, match="cannot be in a file of 3"):
+        adopt(folder, source)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelFileUnusable, match="no weights"):
+        adopt(folder, tmp_path / "empty")
+
+
+def test_a_missing_shard(folder: Folder, source: Path) -> None:
+    for path in (source / "unet").glob("*.safetensors"):
+        path.unlink()
+    (source / "unet" / "m-00001-of-00002.safetensors").write_bytes(safetensors({"w": ("F16", (4,))}))
+    index = {"weight_map": {"w": "m-00001-of-00002.safetensors", "v": "m-00002-of-00002.safetensors"}}
+    (source / "unet" / "m.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelFileUnusable, match="names m-00002-of-00002"):
+        adopt(folder, source)
+
+
+def test_links_that_leave_the_folder_are_refused(folder: Folder, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text("{}")
+    config = source / "unet" / "config.json"
+    config.unlink()
+    config.symlink_to(tmp_path / "secret.json")
+    with pytest.raises(ModelFileUnusable, match="leaves the folder"):
+        adopt(folder, source)
+    config.unlink()
+    config.symlink_to(source / "vae" / "config.json")  # within it
+    assert adopt(folder, source, family=Family.SD15).files
+    (tmp_path / "elsewhere").mkdir()
+    (source / "tokenizer").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelFileUnusable, match="link to a folder"):
+        adopt(folder, source, "again")
+
+
+def test_a_hubs_cache_with_its_links_to_blobs(folder: Folder, tmp_path: Path) -> None:
+    cache = tmp_path / "hub" / "models--acme--paint"
+    snapshot = cache / "snapshots" / "0123"
+    for number, (path, data) in enumerate(pipeline().items()):
+        (cache / "blobs").mkdir(parents=True, exist_ok=True)
+        (cache / "blobs" / str(number)).write_bytes(data)
+        (snapshot / path).parent.mkdir(parents=True, exist_ok=True)
+        (snapshot / path).symlink_to(cache / "blobs" / str(number))
+    made = adopt(folder, snapshot, "paint")
+    assert [f.path for f in made.files] == CHOSEN
+    assert not (folder.path("paint") / UNET).is_symlink()
+    assert folder.verify("paint") == ()
+
+
+def test_a_cancel_leaves_nothing_installed(folder: Folder, source: Path) -> None:
+    def stop(done: int, total: int, what: str) -> None:
+        if what.startswith("vae"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        adopt(folder, source, "mine", report=stop)
+    assert folder.ids() == []
+    adopt(folder, source, "mine")
+    assert folder.verify("mine") == ()

@@ -1,0 +1,69 @@
+"""Families by the marks that they alone have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from frisket.models.catalogue import Family
+from frisket.models.recognise import family_of_component, family_of_pipeline, family_of_tensors
+from frisket.models.safetensors import Tensor
+
+UNET = "model.diffusion_model."
+CONV = UNET + "input_blocks.0.0.weight"
+TEXT = UNET + "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+XL_TEXT = UNET + "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
+FLUX = {"double_blocks.0.img_attn.qkv.weight": (9216, 3072), "guidance_in.in_layer.weight": (3072, 256)}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "family"),
+    [
+        ({CONV: (320, 4, 3, 3), TEXT: (320, 768)}, Family.SD15),
+        ({CONV: (320, 9, 3, 3), TEXT: (320, 768)}, Family.SD15_INPAINT),
+        ({CONV: (320, 8, 3, 3), TEXT: (320, 768)}, Family.INSTRUCT_PIX2PIX),
+        ({CONV: (320, 9, 3, 3), TEXT: (320, 1024)}, None),  # SD 2
+        ({CONV: (320, 4, 3, 3), XL_TEXT: (640, 2048)}, Family.SDXL),
+        ({CONV: (320, 9, 3, 3), XL_TEXT: (640, 2048)}, Family.SDXL_INPAINT),
+        ({CONV: (320, 5, 3, 3), TEXT: (320, 768)}, None),
+        ({**FLUX, "img_in.weight": (3072, 64)}, Family.FLUX),
+        ({**FLUX, "img_in.weight": (3072, 384)}, Family.FLUX_FILL),
+        ({UNET + "joint_blocks.0.x_block.attn.qkv.weight": (1, 1)}, Family.SD3),
+        ({"lora_unet_down.lora_up.weight": (4, 4)}, Family.LORA),
+        ({"unet.to_q.lora_A.weight": (4, 4)}, Family.LORA),
+        ({"control_model.input_blocks.0.0.weight": (4, 4)}, Family.CONTROLNET),
+        ({"ip_adapter.1.to_k_ip.weight": (4, 4)}, Family.IP_ADAPTER),
+        ({"emb_params": (4, 768)}, Family.TEXTUAL_INVERSION),
+        ({"encoder.conv_in.weight": (4, 3), "decoder.conv_out.weight": (3, 4)}, Family.VAE),
+        ({"anything": (1,)}, None),
+        ({}, None),
+    ],
+)
+def test_single_files(shapes: dict[str, tuple[int, ...]], family: Family | None) -> None:
+    assert family_of_tensors({name: Tensor("F16", shape, 0, 0) for name, shape in shapes.items()}) is family
+
+
+@pytest.mark.parametrize(
+    ("config", "family"),
+    [
+        ({"in_channels": 9, "cross_attention_dim": 768}, Family.SD15_INPAINT),
+        ({"in_channels": 4, "cross_attention_dim": 768}, Family.SD15),
+        ({"in_channels": 4, "cross_attention_dim": 1024}, None),
+        ({"in_channels": "4", "cross_attention_dim": 768}, None),
+        ([], None),
+    ],
+)
+def test_stable_diffusion_folders_by_their_unet(tmp_path: Path, config: object, family: Family | None) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "config.json").write_text(json.dumps(config))
+    assert family_of_pipeline("StableDiffusionPipeline", tmp_path) is family
+
+
+def test_other_folders_by_their_class(tmp_path: Path) -> None:
+    assert family_of_pipeline("FluxKontextPipeline", tmp_path) is Family.FLUX_KONTEXT
+    assert family_of_pipeline("MyOwnPipeline", tmp_path) is None
+    assert family_of_component(tmp_path) is None
+    (tmp_path / "config.json").write_text('{"_class_name": "ControlNetModel"}')
+    assert family_of_component(tmp_path) is Family.CONTROLNET
