@@ -113,3 +113,25 @@ def test_keys_differ_in_every_part() -> None:
     assert len(keys) == 512
     assert all(0 <= key < 2**64 for key in keys)
     assert mixed(1, 2, 3) != mixed(1, 3, 2)
+
+
+def test_targets_and_sources_do_not_know_of_strips() -> None:
+    hole = np.zeros((601, 1003), bool)  # three strips
+    hole[255:268, 300:340] = hole[520:524, 5:9] = hole[598:, 700:] = True
+    field, valid = Field.over(hole), valid_sources(~hole)
+    near = np.zeros_like(hole)
+    far = np.ones_like(hole)
+    for y, x in np.argwhere(hole):
+        near[max(0, y - P) : y + P + 1, max(0, x - P) : x + P + 1] = True
+        far[max(0, y - P - 1) : y + P + 2, max(0, x - P - 1) : x + P + 2] = False
+    inside = np.zeros_like(hole)
+    inside[P:-P, P:-P] = True
+    ty, tx = np.nonzero(near & inside)
+    assert (field.ty == ty).all()
+    assert (field.tx == tx).all()
+    assert (field.index[ty, tx] == np.arange(len(ty))).all()
+    assert (field.index >= 0).sum() == len(ty)
+    assert (valid == (far & inside)).all()
+    field.scatter(valid, 1)
+    assert valid[field.sy, field.sx].all()
+    assert np.ptp(field.sy) > 500

@@ -47,7 +47,7 @@ def test_nothing_serves_when_nothing_is_known_far_enough() -> None:
 
 def test_descriptors_are_an_orthonormal_view_of_the_patch() -> None:
     I = np.random.default_rng(0).random((30, 30, 4), np.float32)
-    maps = np.stack(descriptors(I), -1)
+    maps = np.stack(list(descriptors(I)), -1)
     assert maps.shape == (30, 30, 30)
     rng = np.random.default_rng(1)
     for _ in range(50):
@@ -55,5 +55,5 @@ def test_descriptors_are_an_orthonormal_view_of_the_patch() -> None:
         near = ((maps[y, x] - maps[v, u]) ** 2).sum()
         full = ((I[y - 3 : y + 4, x - 3 : x + 4] - I[v - 3 : v + 4, u - 3 : u + 4]) ** 2).sum()
         assert near <= full * 1.0001
-    flat = np.stack(descriptors(np.full((9, 9, 4), 2, np.float32)), -1)[4, 4]
+    flat = np.stack(list(descriptors(np.full((9, 9, 4), 2, np.float32))), -1)[4, 4]
     assert (flat**2).sum() == pytest.approx(49 * 4 * 4, rel=1e-5)  # a flat patch has no other coefficients

@@ -47,3 +47,22 @@ def test_sources_are_known_and_named() -> None:
         assert not level.sources[:, (60 >> k) + 1 :].any()
         assert not (level.valid & ~level.sources).any()
         assert level.valid.sum() >= 40
+
+
+def test_halving_in_strips_is_halving() -> None:
+    shape = (701, 901)  # three strips
+    I, known = np.random.default_rng(0).random((*shape, 4), np.float32), box(*shape, 200, 300, 301, 400) == 0
+    half, seen = halved(I, known)
+    for y in (0, 100, 145, 146, 147, 290, 291, 292, 349):  # around the strips' ends, where the hole is not near
+        for x in (0, 449):
+            assert half[y, x] == pytest.approx(I[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean((0, 1)), abs=1e-6)
+    assert half[350, 0] == pytest.approx(I[700, :2].mean(0), abs=1e-6)
+    assert not seen[100:250, 150:350].any()
+    assert seen[:100].all()
+    assert seen[251:].all()
+
+
+def test_a_cancel_is_heard_within_a_level() -> None:
+    asked: list[None] = []
+    built(np.ones((800, 1000, 4), np.float32), box(800, 1000, 10, 10, 5, 5) == 0, check=lambda: asked.append(None))
+    assert len(asked) >= 4

@@ -76,29 +76,32 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
     for k in range(len(levels) - 1, -1, -1):
         level, top = levels[k], k == len(levels) - 1
         hole = ~level.known
+        bands.check()
         hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
-        field = Field.over(hole)
+        field = Field.over(hole, bands.check)
+        depth = level.depth
         bands.check()
-        trusted = trust(level.depth)
-        bands.check()
+        trusted = trust(depth, bands.check)
         alpha = trusted[field.ty, field.tx]
         if parent is None:
             I = _start(level, field, method, seed, bands)
         else:
-            I = level.I.copy()
-            field.inherit(parent[0], level.valid, mixed(seed, k))
+            I = level.I  # only its hole is written to, before it is read
+            field.inherit(parent[0], level.valid, mixed(seed, k), bands.check)
+            weight = alpha * _handed_down(*parent, field)
             bands.check()
-            I[hy, hx] = voted(I, field, alpha * _handed_down(*parent, field), hy, hx, bands)
+            I[hy, hx] = voted(I, field, weight, hy, hx, bands)
         for n in range(rounds[k]):
             sweeps = _sweeps(method, n, top, k >= len(levels) - 2)
             _e_step(field, I, level, method, mixed(seed, k, n), sweeps, k >= len(levels) - 2, trusted, bands)
             weight = alpha * certainty(field)
+            bands.check()
             if k == 0 and n == rounds[0] - 1:
                 blended(I, hole, field, weight, hy, hx, bands)
             else:
                 I[hy, hx] = voted(I, field, weight, hy, hx, bands)
             tick(I[: len(hole)])
-        parent = field, certainty(field)
+        parent = (field, certainty(field)) if k else None
     return I[: len(levels[0].known)]
 
 

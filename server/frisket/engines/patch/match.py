@@ -14,13 +14,14 @@ Letters as in the paper and in Wexler, Shechtman & Irani (PAMI 2007):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numba import njit, uint64
 
-from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.bands import Bands, row_spans, spans
 
 P = 3
 SIDE = 2 * P + 1
@@ -68,15 +69,27 @@ class Field:
     D: np.ndarray
 
     @classmethod
-    def over(cls, hole: np.ndarray) -> Field:
-        """Targets are the patches that touch `hole` (h, w) bool and lie in the picture; sources are still (0, 0)."""
+    def over(cls, hole: np.ndarray, check: Callable[[], None] | None = None) -> Field:
+        """Targets are the patches that touch `hole` (h, w) bool and lie in the picture; sources are still (0, 0).
+
+        check: called now and then, may raise errors.Cancelled.
+        """
         h, w = hole.shape
-        touched = cv2.dilate(hole.astype(np.uint8), np.ones((SIDE, SIDE), np.uint8)) > 0
-        inside = np.zeros_like(touched)
-        inside[P : h - P, P : w - P] = touched[P : h - P, P : w - P]
-        ty, tx = (a.astype(np.int32) for a in np.nonzero(inside))
         index = np.full((h, w), -1, np.int32)
-        index[ty, tx] = np.arange(len(ty), dtype=np.int32)
+        parts, count = [np.empty((2, 0), np.int32)], 0
+        for rows in row_spans((h, w), check):
+            above = min(P, rows.start)
+            near = hole[rows.start - above : rows.stop + P].astype(np.uint8)
+            touched = cv2.dilate(near, np.ones((SIDE, SIDE), np.uint8))[above : above + rows.stop - rows.start]
+            touched[: max(0, P - rows.start)] = 0
+            touched[max(0, h - P - rows.start) :] = 0
+            touched[:, :P] = touched[:, max(0, w - P) :] = 0
+            found = np.stack(np.nonzero(touched)).astype(np.int32)
+            found[0] += rows.start
+            index[found[0], found[1]] = np.arange(count, count + found.shape[1], dtype=np.int32)
+            parts.append(found)
+            count += found.shape[1]
+        ty, tx = np.concatenate(parts, 1)
         return cls(index, ty, tx, np.zeros_like(ty), np.zeros_like(tx), np.full(len(ty), -1, np.float32))
 
     def scatter(self, valid: np.ndarray, seed: int) -> None:
@@ -84,14 +97,23 @@ class Field:
         self._scatter(np.arange(len(self.ty)), valid, seed)
 
     def _scatter(self, targets: np.ndarray, valid: np.ndarray, seed: int) -> None:
-        if len(targets):
-            places = np.flatnonzero(valid)
-            pick = places[np.random.default_rng(seed).integers(0, len(places), len(targets))]
-            self.sy[targets], self.sx[targets] = np.divmod(pick, valid.shape[1])
+        if not len(targets):
+            return
+        rank = np.random.default_rng(seed).integers(0, np.count_nonzero(valid), len(targets))
+        order = np.argsort(rank)
+        rank, targets, passed = rank[order], targets[order], 0
+        for rows in row_spans(valid.shape, None):  # all places of a large picture at once would take 8 bytes a pixel
+            places = np.flatnonzero(valid[rows])
+            low, high = np.searchsorted(rank, (passed, passed + len(places)))
+            y, x = np.divmod(places[rank[low:high] - passed], valid.shape[1])
+            self.sy[targets[low:high]], self.sx[targets[low:high]] = y + rows.start, x
+            passed += len(places)
 
-    def inherit(self, parent: Field, valid: np.ndarray, seed: int) -> None:
+    def inherit(self, parent: Field, valid: np.ndarray, seed: int, check: Callable[[], None] | None = None) -> None:
         """Sources from the field of the next coarser level: offsets doubled; random where that is not valid."""
-        _inherit(parent.index, parent.sy, parent.sx, valid, self.ty, self.tx, self.sy, self.sx)
+        for s in spans(len(self.ty), check):
+            fields = (valid, self.ty, self.tx, self.sy, self.sx)
+            _inherit(s.start, s.stop, parent.index, parent.sy, parent.sx, *fields)
         self._scatter(np.nonzero(self.sy < 0)[0], valid, seed)
 
     def refine(
@@ -140,12 +162,19 @@ def mixed(seed: int, *steps: int) -> int:
     return z
 
 
-def valid_sources(known: np.ndarray) -> np.ndarray:
-    """(h, w) bool: centres of patches that lie in the picture and are known with one pixel around (for differences)."""
+def valid_sources(known: np.ndarray, check: Callable[[], None] | None = None) -> np.ndarray:
+    """(h, w) bool: centres of patches that lie in the picture and are known with one pixel around (for differences).
+
+    check: called now and then, may raise errors.Cancelled.
+    """
     h, w = known.shape
-    whole = cv2.erode(known.astype(np.uint8), np.ones((SIDE + 2, SIDE + 2), np.uint8), borderValue=1) > 0
-    valid = np.zeros_like(whole)
-    valid[P : h - P, P : w - P] = whole[P : h - P, P : w - P]
+    valid = np.zeros((h, w), bool)
+    for rows in row_spans((h, w), check):
+        above = min(P + 1, rows.start)
+        near = known[rows.start - above : rows.stop + P + 1].astype(np.uint8)
+        whole = cv2.erode(near, np.ones((SIDE + 2, SIDE + 2), np.uint8), borderValue=1) > 0
+        valid[rows] = whole[above : above + rows.stop - rows.start]
+    valid[:P] = valid[max(0, h - P) :] = valid[:, :P] = valid[:, max(0, w - P) :] = False
     return valid
 
 
@@ -261,11 +290,11 @@ def _sweep(
         oy[n], ox[n], oD[n] = by, bx, bd
 
 
-@njit(cache=True)
-def _inherit(pindex, psy, psx, valid, ty, tx, sy, sx):
+@njit(nogil=True, cache=True)
+def _inherit(low, high, pindex, psy, psx, valid, ty, tx, sy, sx):
     h, w = valid.shape
     ph, pw = pindex.shape
-    for n in range(ty.shape[0]):
+    for n in range(low, high):
         y, x = ty[n], tx[n]
         py, px = min(y >> 1, ph - 1), min(x >> 1, pw - 1)
         sy[n] = -1

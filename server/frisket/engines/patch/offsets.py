@@ -7,6 +7,7 @@ few values, the picture's rhythm. Here look-alikes are found exactly, among samp
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ TURNED = 16  # offsets to turned sources
 LEVEL, LEVEL_ONES = 2, 12  # px off, and how many more of those that stay level, over all panels
 NEAREST_SHARE = 1 / 15  # of the longer side: look-alikes nearer than this only say that pictures are smooth
 LENGTH_PRICE = 0.3  # of an offset as long as the diagonal, against serving all pixels
+COEFFICIENTS = 30  # of a patch, see `descriptors`
 TILE = 512  # keys compared at a time; their distances stay in the first cache
 
 
@@ -62,8 +64,8 @@ def serves(offsets: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarra
     return inside & sources[yy.clip(0, h - 1), xx.clip(0, w - 1)]
 
 
-def descriptors(I: np.ndarray) -> list[np.ndarray]:
-    """30 pictures (h, w) float32: the lowest DCT coefficients of the 7x7 patch around each pixel.
+def descriptors(I: np.ndarray) -> Iterator[np.ndarray]:
+    """COEFFICIENTS pictures (h, w) float32, one by one: the lowest DCT coefficients of the 7x7 patch around each pixel.
 
     21 of luminance, 3 of each of two colour differences and of alpha. An orthonormal basis: distances between
     descriptors never exceed those between patches.
@@ -72,12 +74,10 @@ def descriptors(I: np.ndarray) -> list[np.ndarray]:
     basis = np.cos(math.pi * (k[None] + 0.5) * k[:, None] / SIDE) * np.where(k[:, None], 2 / SIDE, 1 / SIDE) ** 0.5
     r, g, b, a = cv2.split(I)
     planes = [((r + g + b) / 3**0.5, 5), ((r - b) / 2**0.5, 1), ((r - 2 * g + b) / 6**0.5, 1), (a, 1)]
-    return [
-        cv2.sepFilter2D(plane, cv2.CV_32F, basis[i], basis[j], borderType=cv2.BORDER_REFLECT)
-        for plane, highest in planes
-        for i in range(highest + 1)
-        for j in range(highest + 1 - i)
-    ]
+    for plane, highest in planes:
+        for i in range(highest + 1):
+            for j in range(highest + 1 - i):
+                yield cv2.sepFilter2D(plane, cv2.CV_32F, basis[i], basis[j], borderType=cv2.BORDER_REFLECT)
 
 
 def _around(hole: np.ndarray) -> np.ndarray:
@@ -132,9 +132,10 @@ def _rhythm(
     rng = np.random.default_rng(seed)
     qy, qx = _sampled(near, QUERIES, rng)
     ky, kx = _sampled(valid, KEYS, rng)
-    maps = descriptors(I)
-    Q = np.stack([m[qy, qx] for m in maps], 1)
-    keys = np.stack([m[ky, kx] for m in maps])
+    Q, keys = np.empty((len(qy), COEFFICIENTS), np.float32), np.empty((COEFFICIENTS, len(ky)), np.float32)
+    for c, picture in enumerate(descriptors(I)):
+        bands.check()
+        Q[:, c], keys[c] = picture[qy, qx], picture[ky, kx]
     match = np.full(len(qy), -1, np.int32)
     bands.run(_alike, len(qy), Q, keys, qy, qx, ky, kx, np.float32(nearest**2), match, band=250)
     found = match >= 0

@@ -37,29 +37,65 @@ def blended(
     pictures meet (there the step would be a seam).
     """
     V = voted(I, field, weight, hy, hx, bands)
-    b = np.float32(SCREEN) * V
-    number = np.full((hole.shape[0] + 2, hole.shape[1] + 2), BEYOND, np.int32)
-    number[1:-1, 1:-1] = KNOWN
-    number[hy + 1, hx + 1] = np.arange(len(hy), dtype=np.int32)
-    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        q = number[hy + dy + 1, hx + dx + 1]
-        p = np.nonzero((q != BEYOND) if dy + dx > 0 else (q == KNOWN))[0]
-        there = voted(I, field, weight, hy[p], hx[p], bands, (dy, dx))
-        g = there - V[p]
-        rim = np.nonzero(q[p] == KNOWN)[0]
-        strange = ((there[rim] - I[hy[p[rim]] + dy, hx[p[rim]] + dx]) ** 2).sum(1, keepdims=True)
-        g[rim] *= np.exp(strange / np.float32(-2 * AGREED**2))
-        b[p] -= g
-        ours = q[p] >= 0
-        b[q[p][ours]] += g[ours]
-    I[hy, hx] = V
+    b = _sides(I, hole, field, weight, V, hy, hx, bands)
+    for s in bands.spans(len(hy)):
+        I[hy[s], hx[s]] = V[s]
     flat = I.reshape(-1)
     red = (hy + hx) % 2 == 0
-    halves = [(hy[side], hx[side], b[side]) for side in (red, ~red)]
+    halves = []
+    for side in (red, ~red):
+        halves.append((hy[side], hx[side], b[side]))
+        bands.check()
+    del V, b
     for _ in range(SWEEPS):
         for y, x, part in halves:
             args = (flat, hole.shape[0], hole.shape[1], y, x, part, np.float32(SCREEN), np.float32(OMEGA))
             bands.run(_relax, len(y), *args, band=32768)
+
+
+def _sides(
+    I: np.ndarray,
+    hole: np.ndarray,
+    field: Field,
+    weight: np.ndarray,
+    V: np.ndarray,
+    hy: np.ndarray,
+    hx: np.ndarray,
+    bands: Bands,
+) -> np.ndarray:
+    """(n, 4) float32: the right sides, SCREEN V - div g, of the pixels (hy, hx)."""
+    b = np.float32(SCREEN) * V
+    number, y0, x0 = _numbered(hole.shape, hy, hx, bands)
+    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        handed = []  # to the neighbours, after all have taken theirs: the order of a sum decides its last bit
+        for s in bands.spans(len(hy)):
+            q = number[hy[s] + (dy - y0), hx[s] + (dx - x0)]
+            p = np.nonzero((q != BEYOND) if dy + dx > 0 else (q == KNOWN))[0]
+            q, p = q[p], p + s.start
+            there = voted(I, field, weight, hy[p], hx[p], bands, (dy, dx))
+            g = there - V[p]
+            rim = np.nonzero(q == KNOWN)[0]
+            strange = ((there[rim] - I[hy[p[rim]] + dy, hx[p[rim]] + dx]) ** 2).sum(1, keepdims=True)
+            g[rim] *= np.exp(strange / np.float32(-2 * AGREED**2))
+            b[p] -= g
+            handed.append((q[q >= 0], g[q >= 0]))
+        for q, g in handed:
+            b[q] += g
+            bands.check()
+    return b
+
+
+def _numbered(shape: tuple[int, ...], hy: np.ndarray, hx: np.ndarray, bands: Bands) -> tuple[np.ndarray, int, int]:
+    """Which pixel lies where: its number, KNOWN or BEYOND, for the hole's box with 1 px around; and its (y, x)."""
+    y0, x0, y1, x1 = int(hy.min()) - 1, int(hx.min()) - 1, int(hy.max()) + 1, int(hx.max()) + 1
+    number = np.full((y1 - y0 + 1, x1 - x0 + 1), KNOWN, np.int32)
+    number[: max(0, -y0)] = BEYOND
+    number[:, : max(0, -x0)] = BEYOND
+    number[shape[0] - y0 :] = BEYOND
+    number[:, shape[1] - x0 :] = BEYOND
+    for s in bands.spans(len(hy)):
+        number[hy[s] - y0, hx[s] - x0] = np.arange(s.start, s.stop, dtype=np.int32)
+    return number, y0, x0
 
 
 @njit(nogil=True, fastmath=True, cache=True)

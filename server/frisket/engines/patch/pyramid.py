@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from frisket.engines.patch.bands import row_spans
 from frisket.engines.patch.match import valid_sources
 from frisket.engines.patch.smooth import pushpull
 
@@ -31,8 +32,10 @@ class Level:
     panels: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, I: np.ndarray, known: np.ndarray, sources: np.ndarray) -> Level:
-        return cls(I, known, sources, valid_sources(sources))
+    def of(
+        cls, I: np.ndarray, known: np.ndarray, sources: np.ndarray, check: Callable[[], None] | None = None
+    ) -> Level:
+        return cls(I, known, sources, valid_sources(sources, check))
 
     @property
     def picture(self) -> Level:
@@ -64,25 +67,35 @@ def built(
     """Levels from fine to coarse; at least the full size.
 
     I: (h, w, 4) float32. known: (h, w) bool, some of it true. sources: (h, w) bool, may be copied; None = all known.
-    check: called between levels, may raise errors.Cancelled.
+    check: called now and then, may raise errors.Cancelled.
     """
-    levels = [Level.of(I, known, known if sources is None else known & sources)]
+    levels = [Level.of(I, known, known if sources is None else known & sources, check)]
     while True:
         if check is not None:
             check()
         last = levels[-1]
         if last.depth.max() <= DEEP_ENOUGH or min(last.known.shape) < MIN_SIDE:
             return levels
-        I, known = halved(last.I, last.known)
-        shown = known if last.sources is last.known else known & halved(last.I, last.sources)[1]
-        level = Level.of(I, known, shown)
+        I, known = halved(last.I, last.known, check)
+        shown = known if last.sources is last.known else known & halved(last.I, last.sources, check)[1]
+        level = Level.of(I, known, shown, check)
         if np.count_nonzero(level.valid) < MIN_SOURCES:
             return levels
         levels.append(level)
 
 
-def halved(I: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def halved(I: np.ndarray, known: np.ndarray, check: Callable[[], None] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Half the size, rounded up. A pixel is known when half of its area is; colours are means of known parts."""
+    h, w = known.shape
+    size = ((h + 1) // 2, (w + 1) // 2)
+    half, seen = np.empty((*size, I.shape[2]), np.float32), np.empty(size, bool)
+    for rows in row_spans((h, w), check):
+        to = slice(rows.start // 2, (rows.stop + 1) // 2)
+        half[to], seen[to] = _halved_rows(I[rows], known[rows])
+    return half, seen
+
+
+def _halved_rows(I: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     h, w = known.shape
     size = ((w + 1) // 2, (h + 1) // 2)
     share = known.astype(np.float32)

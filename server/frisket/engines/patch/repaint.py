@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from frisket.engines.patch.bands import Bands, usual_threads
+from frisket.engines.patch.bands import Bands, row_spans, usual_threads
 from frisket.engines.patch.fill import BORDER_PRIOR, Method, extends, fill, used
 from frisket.engines.patch.match import SIDE
 from frisket.engines.patch.pyramid import Level, built
@@ -17,7 +17,7 @@ from frisket.engines.patch.turned import TURNS, with_turns
 from frisket.engines.spec import Report, Task, Value, Work
 from frisket.errors import NothingToSampleFrom
 
-PREVIEW_PIXELS = 1_000_000  # a larger picture is thinned before it is shown
+PREVIEW_PIXELS = 300_000  # a larger picture is thinned before it is shown
 
 
 def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
@@ -28,15 +28,14 @@ def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     known = ~hole
     if not known.any():
         raise NothingToSampleFrom(known=0, needed=1)
-    scale = Scale.of(work.crop, known)
-    report.check()
-    levels = built(scale.enter(work.crop), known, work.sources, report.check)
+    scale = Scale.of(work.crop, known, report.check)
+    levels = built(scale.enter(work.crop, report.check), known, work.sources, report.check)
     method = chosen(hole, work.params)
     levels = used(levels, method.structured)
     if not levels[0].valid.any():
         if work.sources is not None:
             raise NothingToSampleFrom(known=np.count_nonzero(levels[0].sources), needed=(SIDE + 2) ** 2)
-        return [_smooth(work.crop, known, scale, levels[0]) for _ in work.seeds]
+        return [_smooth(work.crop, known, scale, levels[0], report) for _ in work.seeds]
     if not method.prior:  # which says: from nearby, and upright
         levels = with_turns(levels, TURNS[str(work.params["turns"])], report.check)
     progress = _Progress(report, scale, len(work.seeds) * sum(method.rounds(len(levels))))
@@ -44,7 +43,7 @@ def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     with Bands(threads or usual_threads(), report.check) as bands:
         for seed in work.seeds:
             I = fill(levels, method, seed, bands, progress)
-            pictures.append(_finished(work.crop, hole, scale, I))
+            pictures.append(_finished(work.crop, hole, scale, I, report))
     return pictures
 
 
@@ -93,12 +92,15 @@ class _Progress:
         self._report(self._step, self._total, self._scale.leave(I[::thin, ::thin]))
 
 
-def _finished(crop: np.ndarray, hole: np.ndarray, scale: Scale, I: np.ndarray) -> np.ndarray:
-    out = crop.copy()
-    out[hole] = scale.leave(I[hole])
+def _finished(crop: np.ndarray, hole: np.ndarray, scale: Scale, I: np.ndarray, report: Report) -> np.ndarray:
+    out = np.empty_like(crop)
+    for rows in row_spans(hole.shape, report.check):
+        part, here = out[rows], hole[rows]
+        part[...] = crop[rows]
+        part[here] = scale.leave(I[rows][here])
     return out
 
 
-def _smooth(crop: np.ndarray, known: np.ndarray, scale: Scale, level: Level) -> np.ndarray:
+def _smooth(crop: np.ndarray, known: np.ndarray, scale: Scale, level: Level, report: Report) -> np.ndarray:
     """For pictures without a single whole source patch."""
-    return _finished(crop, ~known, scale, pushpull(level.I, known))
+    return _finished(crop, ~known, scale, pushpull(level.I, known), report)

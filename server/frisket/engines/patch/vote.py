@@ -6,10 +6,12 @@ steeply with the patch distance D, so that the best of 49 voters wins instead of
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit, uint64
 
-from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.bands import Bands, row_spans
 from frisket.engines.patch.match import CHANNELS, SIDE, Field, P
 
 GAMMA = np.float32(1.5)  # alpha = GAMMA^-distance; Wexler's 1.3 keeps less structure at the rim
@@ -23,9 +25,16 @@ def certainty(field: Field) -> np.ndarray:
     return np.maximum(np.exp(field.D * np.float32(-SHARPNESS / D75)), LEAST)
 
 
-def trust(distance: np.ndarray) -> np.ndarray:
-    """(...) float32, 1e-6...1, from the distance in px to the nearest known pixel."""
-    return np.maximum(np.power(GAMMA, -distance), np.float32(1e-6))
+def trust(distance: np.ndarray, check: Callable[[], None] | None = None) -> np.ndarray:
+    """Like `distance`, float32, 1e-6...1: from the distance in px to the nearest known pixel.
+
+    check: called now and then, may raise errors.Cancelled.
+    """
+    sure = np.ones(distance.shape, np.float32)
+    for rows in row_spans(distance.shape, check):
+        inside = distance[rows] > 0
+        sure[rows][inside] = np.maximum(np.power(GAMMA, -distance[rows][inside]), np.float32(1e-6))
+    return sure
 
 
 def voted(
