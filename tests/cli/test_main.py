@@ -9,7 +9,12 @@ import frisket
 from frisket.cli.main import COMMANDS, SUMMARIES, main
 
 
-@pytest.mark.parametrize("name", [None, *COMMANDS, "jobs watch", "jobs cancel", "jobs result", "jobs show"])
+@pytest.mark.parametrize(
+    "name",
+    [None, *COMMANDS]
+    + [f"jobs {verb}" for verb in ("watch", "cancel", "result", "show")]
+    + [f"models {verb}" for verb in ("list", "pull", "remove", "verify", "import")],
+)
 def test_every_command_has_help_with_an_example(name: str | None) -> None:
     words = [*(name.split() if name else []), "--help"]
     done = CliRunner().invoke(main, words)

@@ -60,6 +60,14 @@ def test_files_have_sizes_and_hashes_or_leave_them_to_the_hub(tmp_path: Path) ->
     assert mine.size == 12
 
 
+def test_the_example_in_the_docs_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text()
+    (tmp_path / "mine.json").write_text(text.split("```json\n")[1].split("```")[0])
+    found = load(tmp_path)
+    assert found["my-style"].size == 1234
+    assert found["sdxl"].revision == "0123456789abcdef0123456789abcdef01234567"
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

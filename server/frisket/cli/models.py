@@ -1,0 +1,221 @@
+"""`frisket models`: what can be had, what is installed, and how one gets from the one to the other."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from frisket.cli.speak import answer, json_option, spoken
+from frisket.client import places
+from frisket.errors import LicenceNotAccepted, ModelDamaged
+from frisket.models import adopt, catalogue, pull
+from frisket.models.catalogue import Entry, Family, Licence, in_words
+from frisket.models.folder import Folder, Report
+from frisket.models.hub import hub_of
+from frisket.models.record import Record
+
+FAMILIES = [family.value for family in Family]
+
+
+@click.group()
+def models() -> None:
+    """Models: list, pull, remove, verify, import. Works on this machine's folder; no server is needed.
+
+    \b
+    Example:
+      frisket models list
+      frisket models pull sdxl-inpaint
+    """
+
+
+@models.command("list")
+@json_option
+@spoken
+def list_(as_json: bool) -> None:
+    """List the models that are installed, and those of the catalogue that could be. Asks no network.
+
+    \b
+    Example:
+      frisket models list
+    """
+    folder, entries = _folder(), _catalogue()
+    installed = _records(folder)
+    gone = {name for name, record in installed.items() if record is None}
+    fields = [_of_record(record) for record in installed.values() if record]
+    fields += [{"id": name, "state": "damaged"} for name in sorted(gone)]
+    fields += [_of_entry(entry) for entry in entries.values() if entry.id not in installed]
+    answer(as_json, {"folder": str(folder.root), "models": fields}, "\n".join(map(_line, fields)))
+
+
+@models.command("pull")
+@click.argument("model")
+@click.option("-y", "--yes", is_flag=True, help="Accept the model's licence without being asked.")
+@json_option
+@spoken
+def pull_(model: str, yes: bool, as_json: bool) -> None:
+    """Install MODEL of the catalogue, or bring it up to date. Goes on where an earlier pull stopped.
+
+    \b
+    Example:
+      frisket models pull sdxl-inpaint
+      HF_ENDPOINT=https://mirror.example.org frisket models pull sdxl-inpaint --yes
+    """
+    folder, entry = _folder(), catalogue.find(_catalogue(), model)
+    accepted = yes or _accepts(entry, ask=not as_json)
+    hub = hub_of(os.environ, places.home() / "hub.json")
+    with _bar("Pulling", show=not as_json) as report:
+        made = pull.pull(folder, entry, hub, accepted, report=report)
+    text = f"{made.id} is installed: {in_words(made.size)} in {folder.path(made.id)} (commit {made.commit[:12]})"
+    answer(as_json, _of_record(made), text)
+
+
+@models.command()
+@click.argument("model")
+@json_option
+@spoken
+def remove(model: str, as_json: bool) -> None:
+    """Delete MODEL from this machine, and what has arrived of it.
+
+    \b
+    Example:
+      frisket models remove sdxl-inpaint
+    """
+    freed = _folder().remove(model)
+    answer(as_json, {"id": model, "freed": freed}, f"{model} is removed: {in_words(freed)} are free again")
+
+
+@models.command()
+@click.argument("model", required=False)
+@json_option
+@spoken
+def verify(model: str | None, as_json: bool) -> None:
+    """Read every byte of MODEL (or of all) again and compare it with what was installed.
+
+    \b
+    Example:
+      frisket models verify sdxl-inpaint
+    """
+    folder = _folder()
+    checked = []
+    for name in [model] if model else folder.ids():
+        with _bar(f"Verifying {name}", show=not as_json) as report:
+            checked.append(folder.check(name, report))
+    lines = [f"{record.id} is whole: {len(record.files)} files, {in_words(record.size)}" for record in checked]
+    answer(as_json, {"whole": [record.id for record in checked]}, "\n".join(lines) or "No models are installed.")
+
+
+@models.command("import")
+@click.argument("source", metavar="DIR|FILE", type=click.Path(path_type=Path))
+@click.option("--id", "model", default="", help="The name to give it; by default made of the file's.")
+@click.option("--family", type=click.Choice(FAMILIES), metavar="NAME", help="What it is, where that cannot be told.")
+@json_option
+@spoken
+def import_(source: Path, model: str, family: str | None, as_json: bool) -> None:
+    """Copy a diffusers folder or a .safetensors file in. Its header is checked; pickles are refused unread.
+
+    \b
+    Example:
+      frisket models import ~/Downloads/realistic.safetensors --id realistic
+    """
+    folder = _folder()
+    with _bar("Importing", show=not as_json) as report:
+        made = adopt.adopt(folder, source, model, Family(family) if family else None, report)
+    text = f"{made.id} is installed as {made.family.value}: {in_words(made.size)} in {folder.path(made.id)}"
+    answer(as_json, _of_record(made), text)
+
+
+def _folder() -> Folder:
+    return Folder(places.home() / "models")
+
+
+def _catalogue() -> Mapping[str, Entry]:
+    return catalogue.load(places.home() / "catalogue")
+
+
+def _records(folder: Folder) -> dict[str, Record | None]:
+    """The installed ones by id, None for one whose lock file cannot be read."""
+    found: dict[str, Record | None] = {}
+    for name in folder.ids():
+        found[name] = None
+        with contextlib.suppress(ModelDamaged):
+            found[name] = folder.record(name)
+    return found
+
+
+def _of_record(record: Record) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "state": "installed",
+        "title": record.title,
+        "family": record.family.value,
+        "purposes": [p.value for p in record.purposes],
+        "size": record.size,
+        "memory_needed": record.memory_needed,
+        "licence": _of_licence(record.licence),
+        "repository": record.repository,
+        "commit": record.commit,
+        "installed": record.installed,
+    }
+
+
+def _of_entry(entry: Entry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "state": "available",
+        "title": entry.title,
+        "family": entry.family.value,
+        "purposes": [p.value for p in entry.purposes],
+        "size": entry.size,
+        "memory_needed": entry.memory_needed,
+        "licence": _of_licence(entry.licence),
+        "repository": entry.repository,
+    }
+
+
+def _of_licence(licence: Licence) -> dict[str, object]:
+    return {**asdict(licence), "commercial": licence.commercial.value}
+
+
+def _line(fields: Mapping[str, object]) -> str:
+    head = f"{fields['id']:22} {fields['state']:10}"
+    if "licence" not in fields:
+        return f"{head} {'':9}  its lock file cannot be read: `frisket models remove {fields['id']}`"
+    licence, size = fields["licence"], fields["size"]
+    assert isinstance(licence, dict)
+    assert size is None or isinstance(size, int)
+    gate = ", gated" if licence["gated"] else ""
+    terms = f"{licence['name']} (commercial use: {licence['commercial']}{gate})"
+    return f"{head} {in_words(size):>9}  {fields['title']}  -  {terms}"
+
+
+def _accepts(entry: Entry, ask: bool) -> bool:
+    """Whether the user accepts the licence. Raises LicenceNotAccepted where nobody can be asked."""
+    licence = entry.licence
+    if not ask or not sys.stdin.isatty():
+        raise LicenceNotAccepted(
+            model=entry.id, licence=licence.name, link=licence.link, commercial=licence.commercial.value
+        )
+    click.echo(f"{entry.title} comes under {licence.name}: {licence.link}", err=True)
+    click.echo(f"Commercial use: {licence.commercial.value}.", err=True)
+    return click.confirm("Do you accept it?", err=True)
+
+
+@contextlib.contextmanager
+def _bar(label: str, show: bool) -> Iterator[Report]:
+    """A bar on standard error that counts bytes."""
+    where = sys.stderr if show else io.StringIO()
+    told: Callable[[str | None], str | None] = lambda what: what  # noqa: E731
+    with click.progressbar(length=1, label=label, show_eta=True, file=where, item_show_func=told) as bar:
+
+        def report(done: int, total: int, what: str, /) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos, f"{in_words(done)} of {in_words(total)}")
+
+        yield report
