@@ -234,17 +234,25 @@ def test_a_cancel_is_heard_quickly() -> None:
     assert report.longest < 0.1  # seconds of this thread: a busy machine does not count
 
 
+def contrast(picture: np.ndarray, side: int) -> np.ndarray:
+    """Standard deviation of grey in each window of side x side px."""
+    grey = picture.mean(2)
+    box = [cv2.boxFilter(a, -1, (side, side), anchor=(0, 0))[: 1 - side, : 1 - side] for a in (grey, grey**2)]
+    return np.sqrt(np.maximum(box[1] - box[0] ** 2, 0))
+
+
 @pytest.mark.slow
 def test_a_photograph_gets_no_second_head() -> None:
     """The astronaut's face must not come back anywhere around her, as it does in a plain fill of the same hole."""
     photo = cv2.resize(photograph("astronaut.png"), (400, 400), interpolation=cv2.INTER_AREA)
     crop, hole = spread(photo, left=100, top=100, right=100, bottom=100)
     plain = ENGINE.run(Work(Task.INPAINT, crop, hole, ENGINE.spec.check_params({}), (0,)), Silent())
-    alike = []
+    alike, face = [], np.ascontiguousarray(photo[50:120, 140:210])
     for out in (*plain, *grown(crop, hole, seeds=(0, 1, 2))):
-        found = cv2.matchTemplate(out, photo[50:120, 140:210], cv2.TM_CCOEFF_NORMED)
+        found = cv2.matchTemplate(out, face, cv2.TM_CCOEFF_NORMED)
         assert found[150, 240] > 0.999
+        found[contrast(out, 70) < 0.5 * contrast(face, 70)] = -1  # correlation says nothing about a plain wall
         found[120:180, 210:270] = -1
         alike.append(float(found.max()))
     assert alike[0] > 0.7  # measured: 0.75; that much, the figure sees a second head
-    assert max(alike[1:]) < 0.6  # measured: 0.51 to 0.55, folds of the suit
+    assert max(alike[1:]) < 0.6  # measured: 0.52 to 0.53

@@ -51,6 +51,14 @@ def test_what_the_border_cuts_stands_out_less_than_what_it_does_not_touch() -> N
     assert map_of(cut)[70:80, 80:100].mean() < 0.6 * map_of(whole)[70:80, 80:100].mean()
 
 
+def test_what_the_growing_side_cuts_is_a_thing_too() -> None:
+    picture, known = grain(), np.ones((150, 150), bool)
+    known[:, 110:] = False
+    cv2.circle(picture, (100, 75), 25, (230, 20, 20), -1)
+    whole = map_of(picture[:, :110])
+    assert map_of(picture, known)[70:80, 85:95].mean() > 1.5 * whole[70:80, 85:95].mean()
+
+
 def test_the_unknown_counts_nothing_whatever_it_holds() -> None:
     picture, known = grain(), np.ones((150, 150), bool)
     known[:, 100:] = False

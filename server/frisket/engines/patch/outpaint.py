@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from frisket.engines.patch.bands import Bands, usual_threads
-from frisket.engines.patch.growth import SHARE, Taste, grown, hole_of, settled, uses
+from frisket.engines.patch.growth import ROWS, SHARE, Taste, grown, hole_of, settled, uses
 from frisket.engines.patch.match import Field, mixed
 from frisket.engines.patch.poisson import blended
 from frisket.engines.patch.pyramid import MIN_SOURCES, Level, built, halved
@@ -24,7 +24,7 @@ from frisket.engines.patch.repaint import PREVIEW_PIXELS, repainted
 from frisket.engines.patch.scale import Scale
 from frisket.engines.patch.standout import standout
 from frisket.engines.patch.strips import Strip, known_box, strips
-from frisket.engines.patch.tone import rise
+from frisket.engines.patch.tone import cut, rise, spread
 from frisket.engines.spec import Report, Task, Work
 from frisket.raster.geometry import Box
 
@@ -44,12 +44,18 @@ def extended(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     """
     known = work.hole <= 0
     h, w = known.shape
+    report.check()
     if not known.any() or known_box(known) == Box(0, 0, w, h):
         return repainted(work, report, threads)
+    report.check()
     scale = Scale.of(work.crop, known)
     report.check()
     sources = known if work.sources is None else known & work.sources
-    levels = _reduced(scale.enter(work.crop), known, sources, report.check)
+    I = np.empty((h, w, 4), np.float32)
+    for y in range(0, h, ROWS):
+        I[y : y + ROWS] = scale.enter(work.crop[y : y + ROWS])
+        report.check()
+    levels = _reduced(I, known, sources, report.check)
     if not levels[-1].valid.any():
         return repainted(work, report, threads)
     pictures = []
@@ -57,11 +63,19 @@ def extended(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
         odd = standout(levels[-1].I, levels[-1].known, bands)
         for number, seed in enumerate(work.seeds):
             tick = _Progress(report, scale, number, len(work.seeds))
-            I = _outpainted(levels, odd, int(work.params["quality"]), seed, bands, tick)
-            out = work.crop.copy()
-            out[~known] = scale.leave(I[~known])
-            pictures.append(out)
+            grown = _outpainted(levels, odd, int(work.params["quality"]), seed, bands, tick)
+            pictures.append(_left(work.crop, known, scale, grown, report.check))
     return pictures
+
+
+def _left(crop: np.ndarray, known: np.ndarray, scale: Scale, I: np.ndarray, check: Callable[[], None]) -> np.ndarray:
+    """crop with its unknown pixels from I."""
+    out = np.empty_like(crop)
+    for y in range(0, len(crop), ROWS):
+        part = slice(y, y + ROWS)
+        out[part] = np.where(known[part][..., None], crop[part], scale.leave(I[part]))
+        check()
+    return out
 
 
 def warm(threads: int = 0) -> None:
@@ -115,15 +129,23 @@ def _outpainted(
 ) -> np.ndarray:
     """(h, w, 4) float32. odd: `standout` of levels[-1]."""
     I, field = _laid_out(levels[-1], odd, quality, seed, bands, lambda I, share: tick(I, LAYOUT_WORK * share))
-    taste = Taste(odd, None, 1, False, quality)
+    base = levels[-1]
+    trusted = hole_of(base, bands)[2][field.ty, field.tx]
+    correction = rise(I, ~base.known, field, trusted, len(levels[0].I) / len(base.I), bands)
     I, field, sure = settled(
-        levels, I, field, taste, seed, bands, lambda I, share: tick(I, LAYOUT_WORK + (1 - LAYOUT_WORK) * 0.9 * share)
+        levels, I, field, quality, seed, bands, lambda I, share: tick(I, LAYOUT_WORK + (1 - LAYOUT_WORK) * 0.9 * share)
     )
-    hy, hx, trusted = hole_of(levels[0])
+    hy, hx, trusted = hole_of(levels[0], bands)
     weight, hole = trusted[field.ty, field.tx] * sure, ~levels[0].known
-    correction = rise(I, hole, field, weight, bands)
+    bands.check()
+    edges = cut(I, hole, field, weight, bands)
     blended(I, hole, field, weight, hy, hx, bands)
-    I[hy, hx] += correction
+    I[edges.y, edges.x] = edges.colour
+    h, w = hole.shape
+    for y in range(0, h, ROWS):
+        part = slice(y, min(y + ROWS, h))
+        I[part] += spread(correction, (h, w), part) * hole[part][..., None]
+        bands.check()
     tick(I, 1)
     return I
 
