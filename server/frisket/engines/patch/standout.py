@@ -2,10 +2,11 @@
 
 An outpainted border should show more of the background, not a second cup. Two cues, weighed equally:
 
-  enclosed   the lowest barrier of colour on a way to the picture's border, from where the background comes in (only by
-             sides that do not grow, if there are any: a saucer cut by the grown side is a thing): Zhang,
+  enclosed   the lowest barrier of colour on a way to the picture's border, from where the background comes in: Zhang,
              Sclaroff, Lin, Shen, Price & Mech, "Minimum barrier salient object detection at 80 FPS" (ICCV 2015). What
-             the border cuts through (a roof, a horizon) is free to go on.
+             the border cuts through (a roof, a horizon) is free to go on. Where the picture grows to the left or to
+             the right alone, the other three sides are asked: a saucer cut by that side is a thing. What stands on the
+             ground is never enclosed from below.
   rare       the distance from a patch to its nearest double elsewhere, above what is usual in this picture: grass and
              gravel have doubles everywhere, a cup has none.
 """
@@ -56,8 +57,9 @@ def _enclosed(I: np.ndarray, known: np.ndarray) -> np.ndarray:
     small = cv2.GaussianBlur(cv2.resize(I, size, interpolation=cv2.INTER_AREA), (0, 0), 0.8)
     inside = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     rim = inside & ~_shrunk(inside, 3)
-    kept = rim & ~_shrunk(np.ones_like(inside), 3)
-    barrier = np.where(kept if kept.any() else rim, np.float32(0), FAR)
+    if inside[0].any() and inside[-1].any() and inside[:, 0].any() != inside[:, -1].any():
+        rim &= ~_shrunk(np.ones_like(inside), 3)
+    barrier = np.where(rim, np.float32(0), FAR)
     high, low = small.copy(), small.copy()
     for _ in range(SWEEPS):
         if not _spread(small, inside, barrier, high, low):
