@@ -86,7 +86,7 @@ def probe(setup: Setup, repeat: int) -> Result:
 
     easel, spec = loaded(setup.threads)
     load = time.perf_counter() - began
-    before = _peak()
+    before = peak()
     seconds, digests = [], set()
     for _ in range(repeat):
         began = time.perf_counter()
@@ -94,10 +94,11 @@ def probe(setup: Setup, repeat: int) -> Result:
         seconds.append(time.perf_counter() - began)
         digests.add(hashlib.sha256(pixels.tobytes() + mask.tobytes()).hexdigest()[:16])
     (digest,) = digests  # the same request, the same picture
-    return Result(load, seconds, _peak(), _peak() - before, digest)
+    return Result(load, seconds, peak(), peak() - before, digest)
 
 
-def _peak() -> float:
+def peak() -> float:
+    """The most memory that this process has held so far, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
 
 

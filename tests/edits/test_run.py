@@ -54,3 +54,22 @@ def test_the_workers_easel_has_the_built_in_engine_and_those_named() -> None:
     assert isinstance(easel, EngineEasel)
     assert easel._registry.default.spec.id == "patch"
     assert easel._registry.find("toy")
+
+
+def test_a_small_stroke_is_healed_and_nothing_else_changes() -> None:
+    """With the built-in engine, through the crop: a pattern that repeats goes on, whatever was painted over it."""
+    y, x = np.mgrid[:150, :200]
+    truth = np.stack([(x * 16) % 256, (y * 16) % 256, ((x + y) * 16) % 256], 2).astype(np.uint8)
+    stroke = np.abs((y - 60) - 0.4 * (x - 100)) < 6
+    stroke &= (x > 75) & (x < 130)
+    scratched = np.where(stroke[..., None], np.uint8(255), truth)
+    whole = Box(0, 0, 200, 150)
+    request = to_json(EditRequest(whole.size, whole, InpaintParams(), engine="patch", seed=3))
+    sent = {"pixels": memoryview(scratched.tobytes()), "mask": memoryview((stroke * np.uint8(255)).tobytes())}
+    (done,) = make_easel().run(request, sent, Listener())
+    pixels, mask = (np.asarray(plane) for plane in done.planes)
+    here = ResultMeta.from_json(done.meta).box.slices
+    assert (mask[~stroke[here]] == 0).all()
+    assert (mask[stroke[here]] == 255).all()
+    error = np.abs(pixels[stroke[here]].astype(int) - truth[stroke])
+    assert error.max() <= 1  # an exact repeat but for rounding

@@ -83,11 +83,15 @@ def _paint(
     own = _only(selection[here], part.selection.relative_to(part.crop))
     sources = None if planes.sources is None else planes.sources[here] > 127
     hole = masks.work_mask(own, part.dials)
+    progress.check()
     made = cut(planes.image[here], hole, request, engine.spec, sources)
+    progress.check()
     share = masks.paste_alpha(own, part.dials)
     fills = paint(made, engine, request, progress)
     for layer, fill in zip(layers, fills, strict=True):
+        progress.check()
         new = restore(settle(fill, made, engine.spec, max(part.dials.blend, 8)), made, request.format)
+        progress.check()
         touched = share > 0
         layer[here][touched] = new[touched]
     np.maximum(alpha[here], share, out=alpha[here])

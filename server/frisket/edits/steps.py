@@ -70,6 +70,7 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
     assert not isinstance(params, RestoreFacesParams)
     h, w = made.hole.shape
     fit = engine.spec.size.plan(Size(w, h))
+    report.check()
     work = Work(
         task=request.task,
         crop=fitting.apply(made.image, fit),
@@ -82,7 +83,11 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
         sources=_fitted(made.sources, fit),
         tileable=isinstance(params, VariationParams) and params.tileable,
     )
-    fills = [fitting.undo(np.asarray(fill, np.float32), fit) for fill in engine.run(work, report)]
+    fills = []
+    for fill in engine.run(work, report):
+        report.check()
+        fills.append(fitting.undo(np.asarray(fill, np.float32), fit))
+    report.check()
     if len(fills) != len(request.seeds) or any(fill.shape[:2] != (h, w) for fill in fills):
         raise EngineFailed(engine=engine.spec.id, reason="it gave back another number or size of pictures")
     if not all(np.isfinite(fill).all() for fill in fills):

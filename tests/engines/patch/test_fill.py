@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engines.patch.pictures import box
-from frisket.engines.patch.fill import Method, extends, used
-from frisket.engines.patch.pyramid import built
+from frisket.engines.patch.fill import Method, extends, scarce, used
+from frisket.engines.patch.pyramid import Level, built
 from frisket.engines.patch.shiftmap import MOST_PIXELS
 
 
@@ -40,3 +40,13 @@ def test_a_layout_is_made_where_the_hole_is_small_enough() -> None:
     start = used(levels, True)[-1]
     assert start.hole_pixels == 10_000 <= MOST_PIXELS
     assert len(used(levels, False)) == len(levels) > len(used(levels, True))
+
+
+def test_few_rounds_where_little_is_known() -> None:
+    known = np.zeros((300, 400), bool)
+    known[100:140, 100:140] = True
+    level = Level.of(np.zeros((300, 400, 4), np.float32), known, known)
+    assert scarce(level)
+    assert Method(quality=2, brief=True).rounds(3) == [1, 2, 2]
+    known[:, :200] = True
+    assert not scarce(Level.of(level.I, known, known))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from engines.patch.pictures import box, tiles
 from frisket.engines.patch.bands import Bands
@@ -64,3 +65,10 @@ def test_without_sources_there_is_no_layout() -> None:
     with Bands(1, lambda: None) as bands:
         bare = type(level)(I, level.known, np.zeros_like(level.known), level.valid)
         assert layout(bare, Prices(), 0, bands) is None
+
+
+def test_a_level_that_is_too_large_has_no_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    level = built(np.zeros((64, 64, 4), np.float32), box(64, 64, 30, 30, 4, 4) == 0)[0]
+    monkeypatch.setattr("frisket.engines.patch.shiftmap.MOST_LEVEL", 64 * 64 - 1)
+    with Bands(1, lambda: None) as bands:
+        assert layout(level, Prices(), 0, bands) is None

@@ -25,6 +25,7 @@ from frisket.engines.patch.vote import certainty, trust, voted
 
 BORDER_SHARE = 0.6  # of one of the picture's four sides lies in the hole: the picture is being extended there
 BORDER_PRIOR = 10.0  # thousandths of a patch's greatest distance, for an offset as long as the picture
+SCARCE = 50  # hole pixels for each source patch
 FAR_SEARCH = 64  # px: random search on the fine levels, where the field is already good
 
 Tick = Callable[[np.ndarray], None]
@@ -32,16 +33,20 @@ Tick = Callable[[np.ndarray], None]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How to fill. structured: start from a shift map. prior: of the offsets. quality: 1...4, scales the EM rounds."""
+    """How to fill. structured: start from a shift map. prior: of the offsets. quality: 1...4, scales the EM rounds.
+    brief: few rounds, see `scarce`."""
 
     structured: bool = True
     prior: float = 0.0
     prices: Prices = field(default_factory=Prices)
     quality: int = 2
+    brief: bool = False
 
     def rounds(self, levels: int) -> list[int]:
         """EM rounds of each level, fine to coarse."""
         top = levels - 1
+        if self.brief:
+            return [1] + top * [self.quality]
         some = [max(self.quality, round(self.quality * (1 + 6 * k / max(1, top)))) for k in range(levels)]
         some[top] = self.quality * (2 if self.structured else 7)
         return some
@@ -51,6 +56,11 @@ def extends(hole: np.ndarray) -> tuple[bool, bool]:
     """Whether hole (h, w) bool covers a left or right side, and a top or bottom one, so far that the picture grows."""
     left, right, top, bottom = hole[:, 0].mean(), hole[:, -1].mean(), hole[0].mean(), hole[-1].mean()
     return bool(max(left, right) > BORDER_SHARE), bool(max(top, bottom) > BORDER_SHARE)
+
+
+def scarce(level: Level) -> bool:
+    """Whether the hole is so much larger than what may be copied that the fill repeats itself however long it takes."""
+    return level.hole_pixels > SCARCE * np.count_nonzero(level.valid)
 
 
 def used(levels: list[Level], structured: bool) -> list[Level]:
@@ -106,6 +116,8 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
 
 
 def _sweeps(method: Method, n: int, top: bool, coarse: bool) -> int:
+    if method.brief:
+        return 2
     if method.structured:
         return 4 if top else 2
     if top and n < 4:
@@ -140,7 +152,7 @@ def _e_step(
 
 def _start(level: Level, field: Field, method: Method, seed: int, bands: Bands) -> np.ndarray:
     """The first picture and field: smooth and random, or those of the shift map."""
-    I = level.smooth
+    I = level.smooth(bands.check)
     field.scatter(level.valid, seed)
     offset = layout(level, method.prices, seed, bands) if method.structured else None
     if offset is None:

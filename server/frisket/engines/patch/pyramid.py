@@ -43,12 +43,11 @@ class Level:
         h = len(self.known)
         return self if len(self.I) == h else Level(self.I[:h], self.known, self.sources[:h], self.valid[:h])
 
-    @property
-    def smooth(self) -> np.ndarray:
-        """I, with a smooth guess where the picture is unknown."""
-        I, h = self.I.copy(), len(self.known)
-        I[:h] = pushpull(self.I[:h], self.known)
-        return I
+    def smooth(self, check: Callable[[], None] | None = None) -> np.ndarray:
+        """A copy of I, with a smooth guess where the picture is unknown. check: see `built`."""
+        h = len(self.known)
+        guess = pushpull(self.I[:h], self.known, check)
+        return guess if len(self.I) == h else np.concatenate([guess, self.I[h:]])
 
     @property
     def hole_pixels(self) -> int:

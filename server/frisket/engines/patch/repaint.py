@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from frisket.engines.patch.bands import Bands, row_spans, usual_threads
-from frisket.engines.patch.fill import BORDER_PRIOR, Method, extends, fill, used
+from frisket.engines.patch.fill import BORDER_PRIOR, Method, extends, fill, scarce, used
 from frisket.engines.patch.match import SIDE
 from frisket.engines.patch.pyramid import Level, built
 from frisket.engines.patch.scale import Scale
@@ -36,6 +37,7 @@ def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
         if work.sources is not None:
             raise NothingToSampleFrom(known=np.count_nonzero(levels[0].sources), needed=(SIDE + 2) ** 2)
         return [_smooth(work.crop, known, scale, levels[0], report) for _ in work.seeds]
+    method = replace(method, brief=scarce(levels[0]))
     if not method.prior:  # which says: from nearby, and upright
         levels = with_turns(levels, TURNS[str(work.params["turns"])], report.check)
     progress = _Progress(report, scale, len(work.seeds) * sum(method.rounds(len(levels))))
@@ -103,4 +105,4 @@ def _finished(crop: np.ndarray, hole: np.ndarray, scale: Scale, I: np.ndarray, r
 
 def _smooth(crop: np.ndarray, known: np.ndarray, scale: Scale, level: Level, report: Report) -> np.ndarray:
     """For pictures without a single whole source patch."""
-    return _finished(crop, ~known, scale, pushpull(level.I, known), report)
+    return _finished(crop, ~known, scale, pushpull(level.I, known, report.check), report)

@@ -24,7 +24,7 @@ from frisket.engines.patch.trws import Grid, labelled
 MOST_PIXELS = (
     14_000  # of a hole on the level where the layout is made: A takes 46^2 floats for each, 118 MB; 74^2 with turns
 )
-MOST_LEVEL = 4_000_000  # px of that level: counting the offsets of a larger one would take a gigabyte
+MOST_LEVEL = 2_000_000  # px of that level: counting the offsets of a larger one takes seconds and half a gigabyte
 DOMINANT = 32
 SWEEPS = 10
 UNREACHABLE = 20_000.0  # for a label whose source is unknown: above any sum of seams around a pixel
@@ -50,7 +50,7 @@ def layout(level: Level, prices: Prices, seed: int, bands: Bands) -> np.ndarray 
     """
     if level.valid.size > MOST_LEVEL:  # a thin hole in a large picture, where no level is small enough
         return None
-    I = level.smooth
+    I = level.smooth(bands.check)
     s = candidates(level, I, DOMINANT, seed, bands)
     if not len(s):
         return None

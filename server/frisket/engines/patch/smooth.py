@@ -6,17 +6,43 @@ the coarser one, bilinearly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
+from frisket.engines.patch.bands import row_spans
 
-def pushpull(I: np.ndarray, known: np.ndarray) -> np.ndarray:
+
+def pushpull(I: np.ndarray, known: np.ndarray, check: Callable[[], None] | None = None) -> np.ndarray:
     """A copy of I (h, w, c) float32 with the pixels outside `known` (h, w) bool replaced; unchanged if none is known.
 
-    The new values lie within the range of the known ones.
+    The new values lie within the range of the known ones. check: called now and then, may raise errors.Cancelled.
     """
     if known.all() or not known.any():
         return I.copy()
+    h, w = known.shape
+    h2, w2 = (h + 1) // 2, (w + 1) // 2
+    mean, some = np.empty((h2, w2, I.shape[2]), np.float32), np.empty((h2, w2), bool)
+    for rows in row_spans((h, w), check):
+        to = slice(rows.start // 2, (rows.stop + 1) // 2)
+        mean[to], some[to] = _pulled(I[rows], known[rows])
+    half = pushpull(mean, some, check)
+    out = np.empty_like(I)
+    for rows in row_spans((h, w), check):
+        there = known[rows]
+        out[rows] = I[rows]
+        if not there.all():
+            first, last = max(0, rows.start // 2 - 1), (rows.stop + 1) // 2 + 1  # one row more on each side
+            few = half[first:last]
+            full = cv2.resize(few, (w2 * 2, len(few) * 2), interpolation=cv2.INTER_LINEAR)
+            full = full.reshape(len(few) * 2, w2 * 2, -1)[rows.start - 2 * first :][: len(there), :w]
+            out[rows][~there] = full[~there]
+    return out
+
+
+def _pulled(I: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means of known pixels over blocks of 2 x 2, and where there are any."""
     h, w = known.shape
     h2, w2 = (h + 1) // 2, (w + 1) // 2
     sums = np.zeros((h2 * 2, w2 * 2, I.shape[2]), np.float32)
@@ -25,6 +51,4 @@ def pushpull(I: np.ndarray, known: np.ndarray) -> np.ndarray:
     counts[:h, :w] = known
     total = sums.reshape(h2, 2, w2, 2, -1).sum((1, 3))
     count = counts.reshape(h2, 2, w2, 2).sum((1, 3))
-    half = pushpull(total / np.maximum(count, 1)[..., None], count > 0)
-    full = cv2.resize(half, (w2 * 2, h2 * 2), interpolation=cv2.INTER_LINEAR).reshape(h2 * 2, w2 * 2, -1)
-    return np.where(known[..., None], I, full[:h, :w])
+    return total / np.maximum(count, 1)[..., None], count > 0
