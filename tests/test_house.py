@@ -26,7 +26,8 @@ NO_MIRROR = {
 BESIDE = {
     "client": {"raster.geometry", "raster.formats", "engines.spec", "edits.requests", "edits.results", "rpc.convert",
                "rpc.stubs"},
-    "cli": {"client", "raster", "models", "engines.spec", "edits.requests", "edits.results", "rpc.convert", "rpc.stubs"},
+    "cli": {"client", "raster", "models", "engines.spec", "edits.requests", "edits.results", "rpc.convert",
+            "rpc.stubs"},
 }  # fmt: skip
 # The one way back up the design allows: rpc writes the note that clients read; `cli serve` starts rpc by a late import.
 ALSO = {"rpc": {"client.places"}}
@@ -154,6 +155,7 @@ def loaded_by(code: str) -> set[str]:
         ("import frisket.edits.requests, frisket.rpc.convert", {"torch", "numba", "numpy", "cv2", "grpc"}),
         ("import frisket.client.client", {"torch", "numba", "numpy", "cv2", "grpc"}),
         ("import frisket.client.h2_transport", {"torch", "numba", "numpy", "cv2", "grpc"}),
+        ("import frisket.cli.models", {"torch", "numba", "numpy", "cv2", "grpc"}),
         ("import frisket.engines.patch.engine", {"torch", "numba", "numpy", "cv2"}),
     ],
 )

@@ -107,6 +107,7 @@ def test_missing_things(folder: Folder, tmp_path: Path, source: Path) -> None:
     (source / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
     with pytest.raises(ModelFileUnusable, match="cannot be in a file of 3"):
         adopt(folder, source)
+    assert not folder.root.exists(), "told before anything is copied"
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelFileUnusable, match="no weights"):
         adopt(folder, tmp_path / "empty")

@@ -73,6 +73,14 @@ def test_three_cuts(fake: FakeHub, get: Fetch, data: bytes, tmp_path: Path, rese
         assert starts == [60_000, 120_000, 180_000], "not a byte twice"
 
 
+def test_cuts_without_end_are_borne_as_long_as_something_comes(
+    fake: FakeHub, get: Fetch, data: bytes, tmp_path: Path, hasty: Patience
+) -> None:
+    fake.faults[UNET] = [Fault(cut_after=len(data) // 10)] * (hasty.tries + 2)
+    get()
+    assert whole(tmp_path, data)
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_busy_server_is_waited_for(fake: FakeHub, get: Fetch, data: bytes, tmp_path: Path, status: int) -> None:
     fake.faults[UNET] = [Fault(status=status, retry_after="2"), Fault(status=status)]

@@ -58,7 +58,10 @@ def test_gated(fake: FakeHub, hub: Hub) -> None:
         assert answer.status == 200
 
 
-def test_a_token_does_not_travel_in_the_clear() -> None:
+def test_a_token_does_not_travel_in_the_clear(fake: FakeHub, hub: Hub) -> None:
+    for endpoint, sent in ((fake.url, "Bearer hf_x"), (f"http://0.0.0.0:{fake.port}", "")):  # no loopback name
+        replace(hub, endpoint=endpoint, token="hf_x").listing("acme/paint", "main")
+        assert fake.seen[-1].token == sent
     assert not Hub("http://mirror.example.org", "hf_x")._is_private()
     assert Hub("https://mirror.example.org", "hf_x")._is_private()
     assert Hub("http://127.0.0.1:5", "hf_x")._is_private()

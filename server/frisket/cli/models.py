@@ -70,8 +70,12 @@ def pull_(model: str, yes: bool, as_json: bool) -> None:
     folder, entry = _folder(), catalogue.find(_catalogue(), model)
     accepted = yes or _accepts(entry, ask=not as_json)
     hub = hub_of(os.environ, places.home() / "hub.json")
-    with _bar("Pulling", show=not as_json) as report:
-        made = pull.pull(folder, entry, hub, accepted, report=report)
+    try:
+        with _bar("Pulling", show=not as_json) as report:
+            made = pull.pull(folder, entry, hub, accepted, report=report)
+    except KeyboardInterrupt:
+        click.echo("\nStopped. What has arrived is kept: run it again to go on.", err=True)
+        raise
     text = f"{made.id} is installed: {in_words(made.size)} in {folder.path(made.id)} (commit {made.commit[:12]})"
     answer(as_json, _of_record(made), text)
 
