@@ -9,7 +9,8 @@ import pytest
 
 from fakes.hub import FakeHub
 from fakes.weights import pipeline
-from frisket.models.catalogue import Commercial, Entry, Family, Licence
+from frisket.models.catalogue import Commercial, Entry, Licence
+from frisket.models.families import Family
 from frisket.models.folder import Folder
 from frisket.models.hub import Hub
 from frisket.models.patience import Patience

@@ -17,7 +17,7 @@ from frisket.errors import (
     ParameterOutOfRange,
 )
 from frisket.models.adopt import adopt
-from frisket.models.catalogue import Family, Purpose
+from frisket.models.families import Family, Purpose
 from frisket.models.folder import Folder
 
 

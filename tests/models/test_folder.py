@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from frisket.errors import Cancelled, ModelBusy, ModelDamaged, ModelNotInstalled, ModelsFolderUnusable, NoRoomForModel
-from frisket.models.catalogue import Commercial, Family, Licence
+from frisket.models.catalogue import Commercial, Licence
 from frisket.models.choice import LOCK
+from frisket.models.families import Family
 from frisket.models.folder import PULLING, SPARE, Finding, Folder, State
 from frisket.models.record import Held, Record
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from frisket.models.catalogue import Family
+from frisket.models.families import Family
 from frisket.models.recognise import family_of_component, family_of_pipeline, family_of_tensors
 from frisket.models.safetensors import Tensor
 

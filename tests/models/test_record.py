@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from frisket.errors import ModelDamaged
-from frisket.models.catalogue import Commercial, Family, Licence, Purpose
+from frisket.models.catalogue import Commercial, Licence
 from frisket.models.choice import LOCK
+from frisket.models.families import Family, Purpose
 from frisket.models.record import Held, Record, read, write
 
 FULL = Record(

@@ -16,7 +16,8 @@ from frisket.cli.speak import answer, json_option, spoken
 from frisket.client import places
 from frisket.errors import LicenceNotAccepted, ModelDamaged
 from frisket.models import adopt, catalogue, pull
-from frisket.models.catalogue import Entry, Family, Licence, in_words
+from frisket.models.catalogue import Entry, Licence, in_words
+from frisket.models.families import Family
 from frisket.models.folder import Folder, Report
 from frisket.models.hub import hub_of
 from frisket.models.record import Record

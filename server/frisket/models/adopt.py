@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from frisket.errors import ModelAlreadyThere, ModelFamilyUnknown, ModelFileUnusable, ParameterOutOfRange
-from frisket.models.catalogue import PURPOSES, Commercial, Family, Licence, is_id, is_plain
+from frisket.models.catalogue import Commercial, Licence, is_id, is_plain
 from frisket.models.choice import INDEX, choose, components
+from frisket.models.families import PURPOSES, Family
 from frisket.models.folder import PIECE, Folder, Report, silent
 from frisket.models.recognise import family_of_component, family_of_pipeline, family_of_tensors
 from frisket.models.record import Held, Record

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from frisket.errors import CatalogueInvalid, ModelNotListed, did_you_mean
+from frisket.models.families import PURPOSES, Family, Purpose
 
 BUILT_IN = Path(__file__).with_name("catalogue.json")
 SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja"})  # data: nothing of it runs or is unpickled
@@ -26,68 +27,6 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]{0,127}")
 _PART = re.compile(r"\w[\w .,+()@=-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class Family(enum.Enum):
-    """How a model is built, and so which code opens it."""
-
-    SD15 = "sd15"
-    SD15_INPAINT = "sd15-inpaint"
-    SDXL = "sdxl"
-    SDXL_INPAINT = "sdxl-inpaint"
-    SD3 = "sd3"
-    FLUX = "flux"
-    FLUX_FILL = "flux-fill"
-    FLUX_KONTEXT = "flux-kontext"
-    FLUX2_KLEIN = "flux2-klein"
-    QWEN_IMAGE = "qwen-image"
-    QWEN_IMAGE_EDIT = "qwen-image-edit"
-    Z_IMAGE = "z-image"
-    KANDINSKY22_PRIOR = "kandinsky22-prior"
-    KANDINSKY22 = "kandinsky22"
-    KANDINSKY22_INPAINT = "kandinsky22-inpaint"
-    STABLE_UNCLIP = "stable-unclip"
-    DEEPFLOYD_IF = "deepfloyd-if"
-    INSTRUCT_PIX2PIX = "instruct-pix2pix"
-    LORA = "lora"
-    TEXTUAL_INVERSION = "textual-inversion"
-    CONTROLNET = "controlnet"
-    IP_ADAPTER = "ip-adapter"
-    VAE = "vae"
-
-
-class Purpose(enum.Enum):
-    """What a model can do by itself; an add-on has none."""
-
-    INPAINT = "inpaint"
-    OUTPAINT = "outpaint"
-    VARIATION = "variation"
-    TEXT_TO_LAYER = "text-to-layer"
-    INSTRUCT = "instruct"  # edit by instruction, no mask needed
-
-
-_WHOLE = (Purpose.INPAINT, Purpose.OUTPAINT, Purpose.VARIATION, Purpose.TEXT_TO_LAYER)
-_FILL = (Purpose.INPAINT, Purpose.OUTPAINT)
-_EDIT = (Purpose.INPAINT, Purpose.INSTRUCT)
-PURPOSES: Mapping[Family, tuple[Purpose, ...]] = {
-    Family.SD15: _WHOLE,
-    Family.SD15_INPAINT: _FILL,
-    Family.SDXL: _WHOLE,
-    Family.SDXL_INPAINT: _FILL,
-    Family.SD3: _WHOLE,
-    Family.FLUX: _WHOLE,
-    Family.FLUX_FILL: _FILL,
-    Family.FLUX_KONTEXT: _EDIT,
-    Family.FLUX2_KLEIN: (*_EDIT, Purpose.TEXT_TO_LAYER),
-    Family.QWEN_IMAGE: _WHOLE,
-    Family.QWEN_IMAGE_EDIT: _EDIT,
-    Family.Z_IMAGE: _WHOLE,
-    Family.KANDINSKY22: (Purpose.VARIATION, Purpose.TEXT_TO_LAYER),
-    Family.KANDINSKY22_INPAINT: _FILL,
-    Family.STABLE_UNCLIP: (Purpose.VARIATION,),
-    Family.DEEPFLOYD_IF: (Purpose.INPAINT, Purpose.TEXT_TO_LAYER),
-    Family.INSTRUCT_PIX2PIX: (Purpose.INSTRUCT,),
-}  # a family that is not here does nothing by itself
 
 
 class Commercial(enum.Enum):

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from frisket.models.catalogue import Family
+from frisket.models.families import Family
 from frisket.models.safetensors import Tensor
 
 PIPELINES = {

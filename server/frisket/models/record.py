@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from frisket.errors import ModelDamaged
-from frisket.models.catalogue import Commercial, Family, Licence, Purpose, Value, is_plain
+from frisket.models.catalogue import Commercial, Licence, Value, is_plain
 from frisket.models.choice import LOCK
+from frisket.models.families import Family, Purpose
 
 FORMAT = 1
 
