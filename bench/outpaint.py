@@ -1,13 +1,13 @@
-"""Outpaint on photographs: the built-in engine against its own fill of holes, other fillers and a mirror.
+"""Outpaint on photographs: the built-in engine's two ways of growing, other fillers and a mirror.
 
     python -m bench.outpaint [--photos DIR] [--side 512] [--grow one two four] [--only NAME ...] [--peers NAME ...]
 
 From each photograph a frame is taken away, so that growing by 25 % of what is left gives its full size back: there is a
 truth. `one` grows to the right, `two` to the left and the bottom, `four` to all sides. Prints medians and a line for
 each case; writes contact sheets to bench/out/. Rows:
-  frisket      the built-in engine's growing in strips (engines/patch/outpaint)
-  plain fill   its fill of holes on the same hole, in one piece (engines/patch/repaint)
-  mirror       the border reflected: shows what the figure `mirrored` is like when it is bad
+  frisket             the built-in engine as it is asked by default: growth=continue
+  frisket background  growth=background
+  mirror              the border reflected: shows what the figure `mirrored` is like when it is bad
   and the peers of bench.peers that are installed (telea and gmic matchpatch, unless --peers names others)
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +30,7 @@ from bench.repeats import Repeats, repeats
 from bench.sheets import marked, write_sheet
 
 from frisket.engines.patch.engine import PatchEngine
-from frisket.engines.patch.outpaint import extended
-from frisket.engines.patch.repaint import repainted
-from frisket.engines.spec import Report, Task, Work
-
-Run = Callable[[Work, Report], list[np.ndarray]]
+from frisket.engines.spec import Task, Work
 
 GROWTH = 0.25  # of what is left of the photograph, on each grown side
 SIDES = {"one": (0, 0, 1, 0), "two": (1, 0, 0, 1), "four": (1, 1, 1, 1)}  # left, top, right, bottom
@@ -73,15 +69,15 @@ class Silent:
         pass
 
 
-def ours(run: Run):
-    """picture (h, w, 3) uint8, hole (h, w) bool -> the same, filled by this part of the built-in engine."""
+def ours(growth: str):
+    """picture (h, w, 3) uint8, hole (h, w) bool -> the same, grown by the built-in engine."""
     engine = PatchEngine()
     engine.load("")
-    params = engine.spec.check_params({})
+    params = engine.spec.check_params({"growth": growth})
 
     def fill(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
         crop = (picture / np.float32(255)).astype(np.float32)
-        (made,) = run(Work(Task.OUTPAINT, crop, hole.astype(np.float32), params, (0,)), Silent())
+        (made,) = engine.run(Work(Task.OUTPAINT, crop, hole.astype(np.float32), params, (0,)), Silent())
         return np.rint(made * 255).astype(np.uint8)
 
     return fill
@@ -112,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
     peers, missing = installed()
     for words in missing:
         print(f"left out: {words}")
-    fillers = {"frisket": ours(extended), "plain fill": ours(repainted), "mirror": mirror}
+    fillers = {"frisket": ours("continue"), "frisket background": ours("background"), "mirror": mirror}
     fillers |= {peer.name: peer.fill for peer in peers if peer.name in options.peers}
     print(f"\n{machine()}, photographs of {options.side} px\n")
     everything: dict[str, list[tuple[float, ...]]] = defaultdict(list)

@@ -166,7 +166,9 @@ def outpaint() -> Strip:
     wide[top:, :w] = crop
     hole = np.ones(wide.shape[:2], bool)
     hole[top:, :w] = False
-    return {"25 % at the top and right": marked(wide, hole), "outpaint": run(Task.OUTPAINT, wide, hole)}
+    strip = {"25 % at the top and right": marked(wide, hole)}
+    both = ("continue", "background")
+    return strip | {f"growth={v}": run(Task.OUTPAINT, wide, hole, given={"growth": v}) for v in both}
 
 
 STRIPS: tuple[Callable[[], Strip], ...] = (

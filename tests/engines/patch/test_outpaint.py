@@ -26,7 +26,8 @@ def spread(picture: np.ndarray, left: int = 0, top: int = 0, right: int = 0, bot
 
 
 def grown(crop: np.ndarray, hole: np.ndarray, seeds=(0,), engine=ENGINE, report=None, sources=None, **given: Value):
-    params = engine.spec.check_params(given)
+    """Grown as `outpaint` does it, unless given growth="continue"."""
+    params = engine.spec.check_params({"growth": "background"} | given)
     return engine.run(Work(Task.OUTPAINT, crop, hole, params, seeds, sources=sources), report or Silent())
 
 
@@ -46,11 +47,20 @@ def test_outpaint_is_offered() -> None:
     assert Task.OUTPAINT in ENGINE.spec.tasks
 
 
+def test_by_default_the_border_goes_on_as_a_fill_would_go_on() -> None:
+    crop, hole = spread(tiles(80, 96), right=30)
+    work = Work(Task.INPAINT, crop, hole, ENGINE.spec.check_params({}), (4,))
+    (plain,) = ENGINE.run(work, Silent())
+    assert (grown(crop, hole, seeds=(4,), growth="continue")[0] == plain).all()
+    assert (grown(crop, hole, seeds=(4,))[0] != plain).any()
+
+
+@pytest.mark.parametrize("growth", ["continue", "background"])
 @pytest.mark.parametrize("sides", [{"right": 30}, {"left": 30, "bottom": 24}, dict.fromkeys(("left", "top"), 40)])
-def test_what_is_known_stays_bit_for_bit_and_the_work_is_left_alone(sides: dict[str, int]) -> None:
+def test_what_is_known_stays_bit_for_bit_and_the_work_is_left_alone(sides: dict[str, int], growth: str) -> None:
     crop, hole = spread(tiles(80, 96), **sides)
     before = crop.copy()
-    (out,) = grown(crop, hole)
+    (out,) = grown(crop, hole, growth=growth)
     assert out.dtype == np.float32
     assert out.shape == crop.shape
     assert (out[hole == 0] == crop[hole == 0]).all()

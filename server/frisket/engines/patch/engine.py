@@ -45,6 +45,14 @@ SPEC = EngineSpec(
             choices=("none", "mirrored", "rotated", "scaled", "any"),
         ),
         Param(
+            "growth",
+            ParamKind.CHOICE,
+            "continue",
+            "Outpaint only. continue: everything at the border goes on, as sharp as it is; a thing that stands there "
+            "may show twice. background: what stands out is not shown again; slower, with more of an edge.",
+            choices=("continue", "background"),
+        ),
+        Param(
             "layout",
             ParamKind.CHOICE,
             "free",
@@ -90,7 +98,7 @@ class PatchEngine:
             from frisket.engines.patch.variation import varied
 
             return varied(work, report, self._threads)
-        if work.task is Task.OUTPAINT:
+        if work.task is Task.OUTPAINT and work.params["growth"] == "background":
             from frisket.engines.patch.outpaint import extended
 
             return extended(work, report, self._threads)
