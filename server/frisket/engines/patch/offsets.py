@@ -18,6 +18,7 @@ from frisket.engines.patch.match import FAR, SIDE
 from frisket.engines.patch.pyramid import Level
 
 QUERIES, KEYS = 4000, 9000  # patches sampled near the hole, and anywhere
+STROKE = 2500  # hole px: a smaller one is healed; it gets 1000 queries and 4500 keys, an eighth of the work
 FEWEST = 50  # of them near the hole, else they are taken from everywhere
 STRUCTURED = 0.35  # of the patches, those with the highest contrast, look for turned ones
 TURNED = 16  # offsets to turned sources
@@ -38,7 +39,8 @@ def candidates(level: Level, I: np.ndarray, count: int, seed: int, bands: Bands)
     h = len(level.known)
     hole, valid = ~level.known, level.valid[:h]
     near = _around(hole) & valid
-    offsets = _dominant(I[:h], valid, near, count, seed, bands)
+    samples = (QUERIES, KEYS) if level.hole_pixels >= STROKE else (QUERIES // 4, KEYS // 2)
+    offsets = _dominant(I[:h], valid, near, samples, count, seed, bands)
     sound = soundly(level.sources[:h])
     y, x = np.nonzero(hole)
     unserved = ~serves(offsets, sound, y, x).any(1)
@@ -89,10 +91,12 @@ def _around(hole: np.ndarray) -> np.ndarray:
     return near
 
 
-def _dominant(I: np.ndarray, valid: np.ndarray, near: np.ndarray, count: int, seed: int, bands: Bands) -> np.ndarray:
+def _dominant(
+    I: np.ndarray, valid: np.ndarray, near: np.ndarray, samples: tuple[int, int], count: int, seed: int, bands: Bands
+) -> np.ndarray:
     h, w = valid.shape
     nearest = max(h, w) * NEAREST_SHARE
-    dy, dx = _rhythm(I, valid, near if np.count_nonzero(near) >= FEWEST else valid, nearest, seed, bands)
+    dy, dx = _rhythm(I, valid, near if np.count_nonzero(near) >= FEWEST else valid, samples, nearest, seed, bands)
     H, W = 2 * h + 1, 2 * w + 1
     histogram = np.bincount((dy + h) * W + dx + w, minlength=H * W).reshape(H, W).astype(np.float32)
     histogram += histogram[::-1, ::-1] * np.float32(0.5)  # what repeats one way repeats the other way
@@ -116,7 +120,7 @@ def _turned(I: np.ndarray, level: Level, near: np.ndarray, seed: int, bands: Ban
     least = np.quantile(structure[seen], 1 - STRUCTURED)
     seen &= structure >= least
     below &= structure >= np.quantile(structure[below], 1 - STRUCTURED)
-    dy, dx = _rhythm(I, below, seen, 0, seed, bands)
+    dy, dx = _rhythm(I, below, seen, (QUERIES, KEYS), 0, seed, bands)
     H, W = len(valid) + 1, 2 * w + 1
     histogram = np.bincount(dy * W + dx + w, minlength=H * W).reshape(H, W).astype(np.float32)
     count = max(1, LEVEL_ONES // len(level.panels))
@@ -126,12 +130,18 @@ def _turned(I: np.ndarray, level: Level, near: np.ndarray, seed: int, bands: Ban
 
 
 def _rhythm(
-    I: np.ndarray, valid: np.ndarray, near: np.ndarray, nearest: float, seed: int, bands: Bands
+    I: np.ndarray,
+    valid: np.ndarray,
+    near: np.ndarray,
+    samples: tuple[int, int],
+    nearest: float,
+    seed: int,
+    bands: Bands,
 ) -> tuple[np.ndarray, np.ndarray]:
     """dy, dx from sampled patches of `near` to their look-alikes among `valid` at least `nearest` px away."""
     rng = np.random.default_rng(seed)
-    qy, qx = _sampled(near, QUERIES, rng)
-    ky, kx = _sampled(valid, KEYS, rng)
+    qy, qx = _sampled(near, samples[0], rng)
+    ky, kx = _sampled(valid, samples[1], rng)
     Q, keys = np.empty((len(qy), COEFFICIENTS), np.float32), np.empty((COEFFICIENTS, len(ky)), np.float32)
     for c, picture in enumerate(descriptors(I)):
         bands.check()
