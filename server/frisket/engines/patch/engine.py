@@ -40,8 +40,8 @@ SPEC = EngineSpec(
             "turns",
             ParamKind.CHOICE,
             "none",
-            "Also copy from the picture mirrored left to right, rotated or scaled: for arches, rings, symmetric fronts "
-            "and perspective. Slower; not where the picture is extended past its border.",
+            "Also copy from what is seen around the selection mirrored left to right, rotated or scaled: for arches, "
+            "rings, symmetric fronts, perspective; give it context enough. Not where a picture grows past its border.",
             choices=("none", "mirrored", "rotated", "scaled", "any"),
         ),
         Param(

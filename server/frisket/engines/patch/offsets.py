@@ -117,9 +117,7 @@ def _turned(I: np.ndarray, level: Level, near: np.ndarray, seed: int, bands: Ban
     structure = cv2.boxFilter(
         cv2.morphologyEx(I, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).sum(2), -1, (SIDE, SIDE)
     )
-    least = np.quantile(structure[seen], 1 - STRUCTURED)
-    seen &= structure >= least
-    below &= structure >= np.quantile(structure[below], 1 - STRUCTURED)
+    seen, below = _structured(seen, structure), _structured(below, structure)
     dy, dx = _rhythm(I, below, seen, (QUERIES, KEYS), 0, seed, bands)
     H, W = len(valid) + 1, 2 * w + 1
     histogram = np.bincount(dy * W + dx + w, minlength=H * W).reshape(H, W).astype(np.float32)
@@ -127,6 +125,13 @@ def _turned(I: np.ndarray, level: Level, near: np.ndarray, seed: int, bands: Ban
     rows = [histogram[r - LEVEL : r + LEVEL + 1].sum(0)[None] for r in level.panels]
     level_ones = [np.add(_peaks(row, count), (r, 0)) for r, row in zip(level.panels, rows, strict=True)]
     return np.concatenate([_peaks(histogram, TURNED), *level_ones]) - (0, w)
+
+
+def _structured(where: np.ndarray, structure: np.ndarray) -> np.ndarray:
+    """Those of `where` (h, w) bool with the highest values, but none of the lowest where any is higher."""
+    values = structure[where]
+    low, high = values.min(), np.quantile(values, 1 - STRUCTURED)
+    return where & ((structure >= high) if high > low or values.max() == low else (structure > low))
 
 
 def _rhythm(

@@ -29,7 +29,7 @@ DOMINANT = 32
 SWEEPS = 10
 UNREACHABLE = 20_000.0  # for a label whose source is unknown: above any sum of seams around a pixel
 LENGTH_PRICE = 30.0  # of an offset as long as the diagonal: far copies are seldom the right thing
-TURN_PRICE = 3.0  # instead, of an offset to a turned source: there its length says nothing
+TURN_PRICE = 1.0  # instead, of an offset to a turned source: there its length says nothing
 ACROSS_PRICE = 40.0  # of an offset as high as the picture: floors, horizons and house fronts run sideways
 WHIM = 8.0  # grey levels, the most that chance adds to a label's price: as good a layout, and another one for each seed
 NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
@@ -48,7 +48,7 @@ def layout(level: Level, prices: Prices, seed: int, bands: Bands) -> np.ndarray 
 
     None when no shift fits, or the level is larger than MOST_LEVEL.
     """
-    if level.valid.size > MOST_LEVEL:  # a thin hole in a large picture, where no level is small enough
+    if level.known.size > MOST_LEVEL:  # a thin hole in a large picture, where no level is small enough
         return None
     I = level.smooth(bands.check)
     s = candidates(level, I, DOMINANT, seed, bands)
@@ -57,7 +57,9 @@ def layout(level: Level, prices: Prices, seed: int, bands: Bands) -> np.ndarray 
     hole = ~level.known
     hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
     U = _unary(level, I, s, hy, hx, prices)
-    U += np.random.default_rng(seed).uniform(0, WHIM, len(s)).astype(np.float32)
+    whim = np.random.default_rng(seed).uniform(0, WHIM, len(s)).astype(np.float32)
+    whim[hy.min() + s[:, 0] >= len(level.known)] = 0  # turned sources were asked for: chance shall not lose them
+    U += whim
     A = np.empty((len(hy), len(s), len(s)), np.float32)
     bands.run(_seams, len(hy), _features(I), hy, hx, s, A, band=1024)
     label, _ = labelled(U, A, Grid.of(hole), SWEEPS, bands)
