@@ -30,7 +30,7 @@ from bench.repeats import Repeats, repeats
 from bench.sheets import marked, write_sheet
 
 from frisket.engines.patch.engine import PatchEngine
-from frisket.engines.spec import Task, Work
+from frisket.engines.spec import Silent, Task, Work
 
 GROWTH = 0.25  # of what is left of the photograph, on each grown side
 SIDES = {"one": (0, 0, 1, 0), "two": (1, 0, 0, 1), "four": (1, 1, 1, 1)}  # left, top, right, bottom
@@ -59,14 +59,6 @@ class Grown:
     def figures(self) -> tuple[float, ...]:
         s, r = self.scores, self.repeats
         return s.swd, s.texture, s.sharpness, s.seam, 100 * r.ghosts, 100 * r.periodic, r.mirrored, self.seconds
-
-
-class Silent:
-    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
-        pass
-
-    def check(self) -> None:
-        pass
 
 
 def ours(growth: str):

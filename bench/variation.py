@@ -26,11 +26,10 @@ import numpy as np
 from bench.cases import read_rgb
 from bench.fill import OUT, PHOTOS, machine
 from bench.metrics import sharpness_ratio, sliced_wasserstein
-from bench.outpaint import Silent
 from bench.sheets import write_sheet
 
 from frisket.engines.patch.engine import PatchEngine
-from frisket.engines.spec import Task, Work
+from frisket.engines.spec import Silent, Task, Work
 
 TEN = (
     "astronaut.png",

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from frisket.engines.patch.engine import PatchEngine
-from frisket.engines.spec import Task, Value, Work
+from frisket.engines.spec import Silent, Task, Value, Work
 
 IMAGES = Path(__file__).resolve().parent / "images"
 PHOTO = Path(__file__).resolve().parent.parent / "server" / "frisket" / "cli" / "assets" / "rocket.jpg"
@@ -23,14 +23,6 @@ MARK = np.array((1.0, 0.0, 1.0), np.float32)
 ENGINE = PatchEngine()
 
 Strip = dict[str, np.ndarray]
-
-
-class Silent:
-    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
-        pass
-
-    def check(self) -> None:
-        pass
 
 
 def run(

@@ -135,6 +135,16 @@ class Report(Protocol):
         ...
 
 
+class Silent:
+    """A Report that shows nothing and never stops anything."""
+
+    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
+        pass
+
+    def check(self) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What one run of an engine gets.

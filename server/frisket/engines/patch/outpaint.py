@@ -25,7 +25,7 @@ from frisket.engines.patch.scale import Scale
 from frisket.engines.patch.standout import standout
 from frisket.engines.patch.strips import Strip, known_box, strips
 from frisket.engines.patch.tone import cut, rise, spread
-from frisket.engines.spec import Report, Task, Work
+from frisket.engines.spec import Report, Silent, Task, Work
 from frisket.raster.geometry import Box
 
 LAYOUT_KNOWN = 70_000  # px of the old picture where the layout is made: halving leaves 130 to 260 px a side
@@ -82,15 +82,7 @@ def warm(threads: int = 0) -> None:
     """Runs every kernel once, on a picture of 64 x 64."""
     crop, hole = np.random.default_rng(0).random((64, 64, 3), np.float32), np.zeros((64, 64), np.float32)
     hole[:, 40:] = 1
-    extended(Work(Task.OUTPAINT, crop, hole, {"structure": "auto", "quality": 1}, (0,)), _Silent(), threads)
-
-
-class _Silent:
-    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
-        pass
-
-    def check(self) -> None:
-        pass
+    extended(Work(Task.OUTPAINT, crop, hole, {"structure": "auto", "quality": 1}, (0,)), Silent(), threads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from frisket.engines.patch.scale import Scale
 from frisket.engines.patch.shiftmap import ACROSS_PRICE, Prices
 from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.turned import TURNS, with_turns
-from frisket.engines.spec import Report, Task, Value, Work
+from frisket.engines.spec import Report, Silent, Task, Value, Work
 from frisket.errors import NothingToSampleFrom
 
 PREVIEW_PIXELS = 300_000  # a larger picture is thinned before it is shown
@@ -66,16 +66,8 @@ def warm(threads: int = 0) -> None:
     hole = np.zeros((64, 64), np.float32)
     hole[24:40, 24:40] = 1
     repainted(
-        Work(Task.INPAINT, crop, hole, {"structure": "on", "quality": 1, "turns": "none"}, (0,)), _Silent(), threads
+        Work(Task.INPAINT, crop, hole, {"structure": "on", "quality": 1, "turns": "none"}, (0,)), Silent(), threads
     )
-
-
-class _Silent:
-    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
-        pass
-
-    def check(self) -> None:
-        pass
 
 
 class _Progress:
