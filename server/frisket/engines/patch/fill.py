@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from frisket.engines.patch.bands import Bands
@@ -20,7 +19,7 @@ from frisket.engines.patch.match import SIDE, Field, mixed
 from frisket.engines.patch.poisson import blended
 from frisket.engines.patch.pyramid import Level
 from frisket.engines.patch.scale import WHITE
-from frisket.engines.patch.shiftmap import MOST_PIXELS, Prices, layout
+from frisket.engines.patch.shiftmap import MOST_PIXELS, Prices, follow, layout
 from frisket.engines.patch.vote import certainty, trust, voted
 
 BORDER_SHARE = 0.6  # of one of the picture's four sides lies in the hole: the picture is being extended there
@@ -98,7 +97,7 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
         else:
             I = level.I  # only its hole is written to, before it is read
             field.inherit(parent[0], level.valid, mixed(seed, k), bands.check)
-            weight = alpha * _handed_down(*parent, field)
+            weight = alpha * handed_down(*parent, field)
             bands.check()
             I[hy, hx] = voted(I, field, weight, hy, hx, bands)
         for n in range(rounds[k]):
@@ -160,26 +159,12 @@ def _start(level: Level, field: Field, method: Method, seed: int, bands: Bands) 
     h, w = level.valid.shape
     hy, hx = np.nonzero(~level.known)
     shown = I[(hy + offset[:, 0]).clip(0, h - 1), (hx + offset[:, 1]).clip(0, w - 1)]
-    of = _nearest(~level.known)[field.ty, field.tx]
-    sy, sx = field.ty + offset[of, 0], field.tx + offset[of, 1]
-    fits = (sy >= 0) & (sy < h) & (sx >= 0) & (sx < w)
-    fits &= level.valid[sy.clip(0, h - 1), sx.clip(0, w - 1)]
-    field.sy[fits], field.sx[fits] = sy[fits], sx[fits]
+    follow(field, level, offset)
     I[hy, hx] = shown
     return I
 
 
-def _nearest(hole: np.ndarray) -> np.ndarray:
-    """(h, w) int32: number, in raster order, of the hole pixel nearest to each pixel."""
-    seen = (~hole).astype(np.uint8)
-    _, label = cv2.distanceTransformWithLabels(seen, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    label = np.asarray(label, np.int32)
-    number = np.zeros(label.max() + 1, np.int32)
-    number[label[hole]] = np.arange(np.count_nonzero(hole), dtype=np.int32)
-    return number[label]
-
-
-def _handed_down(parent: Field, sure: np.ndarray, field: Field) -> np.ndarray:
+def handed_down(parent: Field, sure: np.ndarray, field: Field) -> np.ndarray:
     """(n,) float32: the certainty of each target's parent, 1e-8 where it has none."""
     h, w = parent.index.shape
     t = parent.index[np.minimum(field.ty >> 1, h - 1), np.minimum(field.tx >> 1, w - 1)]

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.fill import handed_down
 from frisket.engines.patch.match import SIDE, Field, mixed
 from frisket.engines.patch.pieces import MOST_PIXELS, laid
 from frisket.engines.patch.pyramid import Level
@@ -147,10 +148,7 @@ def descended(level: Level, parent: Field, sure: np.ndarray, seed: int, bands: B
     bands.check()
     field.inherit(parent, level.valid, seed)
     bands.check()
-    h, w = parent.index.shape
-    t = parent.index[np.minimum(field.ty >> 1, h - 1), np.minimum(field.tx >> 1, w - 1)]
-    bands.check()
-    weight = np.where(t >= 0, sure[t], LEAST) * trusted[field.ty, field.tx]
+    weight = handed_down(parent, sure, field) * trusted[field.ty, field.tx]
     bands.check()
     I = level.I.copy()
     bands.check()

@@ -17,6 +17,7 @@ from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.match import Field
 from frisket.engines.patch.offsets import candidates, serves, soundly
 from frisket.engines.patch.pyramid import Level
+from frisket.engines.patch.shiftmap import follow, seams
 from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.trws import Grid, labelled
 
@@ -49,8 +50,11 @@ def laid(level: Level, price: np.ndarray, down: float, across: float, seed: int,
         U[part] = _unary(level, s, hy[part], hx[part], price, down, across)
         bands.check()
     U += _rim(level, I, s, hy, hx, bands)
-    label, _ = labelled(U, _seams(I, s, hy, hx, bands), Grid.of(hole), SWEEPS, bands)
-    return _field(level, s[label], seed)
+    label, _ = labelled(U, seams(I, s, hy, hx, bands), Grid.of(hole), SWEEPS, bands)
+    field = Field.over(hole)
+    field.scatter(level.valid, seed)
+    follow(field, level, s[label])
+    return field
 
 
 def _shifts(level: Level, I: np.ndarray, seed: int, bands: Bands) -> np.ndarray:
@@ -112,43 +116,3 @@ def _rim(level: Level, I, s, hy, hx, bands: Bands) -> np.ndarray:
         U[beside, k] = RIM * both[:, 0] / np.maximum(both[:, 1], np.float32(1e-6))
         bands.check()
     return U
-
-
-def _seams(I: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.ndarray, bands: Bands) -> np.ndarray:
-    """A: (m, K, K) float32."""
-    h, w = I.shape[:2]
-    luminance = I[..., :3].mean(-1)
-    G = np.concatenate([I, np.stack([np.gradient(luminance, axis=a) for a in (1, 0)], -1)], -1).astype(np.float32)
-    A = np.empty((len(hy), len(s), len(s)), np.float32)
-    for low in range(0, len(hy), CHUNK):
-        part = slice(low, low + CHUNK)
-        y, x = (hy[part, None] + s[None, :, 0]).clip(0, h - 1), (hx[part, None] + s[None, :, 1]).clip(0, w - 1)
-        g = G[y, x]
-        g -= g.mean(1, keepdims=True)  # smaller squares, smaller rounding
-        square = (g * g).sum(-1)
-        A[part] = square[:, :, None] + square[:, None, :] - 2 * (g @ g.transpose(0, 2, 1))
-        np.sqrt(np.maximum(A[part], 0), out=A[part])
-        bands.check()
-    k = np.arange(len(s))
-    A[:, k, k] = 0
-    return A
-
-
-def _field(level: Level, offset: np.ndarray, seed: int) -> Field:
-    """offset: (m, 2) int32 of the unknown pixels. Targets that are known take their nearest unknown pixel's."""
-    h, w = level.known.shape
-    hole = ~level.known
-    _, label = cv2.distanceTransformWithLabels(
-        level.known.astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    nearest = np.asarray(label, np.int32)
-    of = np.zeros((int(nearest.max()) + 1, 2), np.int32)
-    of[nearest[hole]] = offset
-    spread = of[nearest]
-    field = Field.over(hole)
-    field.scatter(level.valid, seed)
-    sy, sx = field.ty + spread[field.ty, field.tx, 0], field.tx + spread[field.ty, field.tx, 1]
-    fits = (sy >= 0) & (sy < h) & (sx >= 0) & (sx < w)
-    fits &= level.valid[sy.clip(0, h - 1), sx.clip(0, w - 1)]
-    field.sy[fits], field.sx[fits] = sy[fits], sx[fits]
-    return field

@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numba import njit
 
 from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.match import Field
 from frisket.engines.patch.offsets import candidates, serves, soundly
 from frisket.engines.patch.pyramid import Level
 from frisket.engines.patch.trws import Grid, labelled
@@ -60,10 +62,38 @@ def layout(level: Level, prices: Prices, seed: int, bands: Bands) -> np.ndarray 
     whim = np.random.default_rng(seed).uniform(0, WHIM, len(s)).astype(np.float32)
     whim[hy.min() + s[:, 0] >= len(level.known)] = 0  # turned sources were asked for: chance shall not lose them
     U += whim
+    label, _ = labelled(U, seams(I, s, hy, hx, bands), Grid.of(hole), SWEEPS, bands)
+    return s[label]
+
+
+def seams(I: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.ndarray, bands: Bands) -> np.ndarray:
+    """A: (m, K, K) float32, of the pixels (hy, hx) and the offsets s (K, 2) int32."""
     A = np.empty((len(hy), len(s), len(s)), np.float32)
     bands.run(_seams, len(hy), _features(I), hy, hx, s, A, band=1024)
-    label, _ = labelled(U, A, Grid.of(hole), SWEEPS, bands)
-    return s[label]
+    return A
+
+
+def follow(field: Field, level: Level, offset: np.ndarray) -> None:
+    """Each target's source is the one at the offset of its nearest hole pixel, where that is a source.
+
+    offset: (m, 2) int32 of the hole's pixels in raster order, as `layout` gives it.
+    """
+    h, w = level.valid.shape
+    of = _nearest(~level.known)[field.ty, field.tx]
+    sy, sx = field.ty + offset[of, 0], field.tx + offset[of, 1]
+    fits = (sy >= 0) & (sy < h) & (sx >= 0) & (sx < w)
+    fits &= level.valid[sy.clip(0, h - 1), sx.clip(0, w - 1)]
+    field.sy[fits], field.sx[fits] = sy[fits], sx[fits]
+
+
+def _nearest(hole: np.ndarray) -> np.ndarray:
+    """(h, w) int32: number, in raster order, of the hole pixel nearest to each pixel."""
+    seen = (~hole).astype(np.uint8)
+    _, label = cv2.distanceTransformWithLabels(seen, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    label = np.asarray(label, np.int32)
+    number = np.zeros(label.max() + 1, np.int32)
+    number[label[hole]] = np.arange(np.count_nonzero(hole), dtype=np.int32)
+    return number[label]
 
 
 def _unary(level: Level, I: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.ndarray, prices: Prices) -> np.ndarray:
