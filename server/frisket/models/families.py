@@ -46,7 +46,7 @@ class Purpose(enum.Enum):
 
 _WHOLE = (Purpose.INPAINT, Purpose.OUTPAINT, Purpose.VARIATION, Purpose.TEXT_TO_LAYER)
 _FILL = (Purpose.INPAINT, Purpose.OUTPAINT)
-_EDIT = (Purpose.INPAINT, Purpose.INSTRUCT)
+_EDIT = (Purpose.INPAINT, Purpose.OUTPAINT, Purpose.INSTRUCT)
 PURPOSES: Mapping[Family, tuple[Purpose, ...]] = {
     Family.SD15: _WHOLE,
     Family.SD15_INPAINT: _FILL,
