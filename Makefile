@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check clean
+.PHONY: demo test test-diffusion test-all check clean
 
 # A photograph with a selection, through a real server on loopback. Light: no torch.
 demo: $(VENV)/light
@@ -11,10 +11,15 @@ demo: $(VENV)/light
 
 # The everyday tests.
 test: $(VENV)/dev
-	$(BIN)/pytest -q -m "not slow and not gimp" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -q -m "not slow and not gimp and not diffusion" -n auto --maxprocesses 4 --dist loadfile
 
-# All tests: slow ones too, and those inside the real GIMP 3 (Debian or Ubuntu, as root: it builds a tree for it).
-test-all: $(VENV)/dev
+# Those of the diffusion engines, on tiny models that they make themselves. It installs torch: 1 GB and more.
+test-diffusion: $(VENV)/diffusion
+	$(BIN)/pytest -q -m diffusion
+
+# All tests: slow ones too, the diffusion engines', and those inside the real GIMP 3 (Debian or Ubuntu, as root: it
+# builds a tree for it).
+test-all: $(VENV)/dev $(VENV)/diffusion
 	bash tests/gimp/make_tree.sh
 	$(BIN)/pytest -q
 
@@ -39,6 +44,12 @@ $(VENV)/dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing Frisket and its test tools into $(VENV) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/light
+
+# TORCH: which build of torch to take, such as torch==2.13.0. Left out, the newest.
+$(VENV)/diffusion: pyproject.toml | $(VENV)/dev
+	@echo "Installing the extra for diffusion models ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH) -e '.[dev,diffusion]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .ruff_cache .hypothesis
