@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from frisket.engines.patch.bands import SPAN, Bands, row_spans, spans, usual_threads
+from frisket.engines.patch.bands import Bands, usual_threads
 from frisket.errors import Cancelled
 
 
@@ -48,22 +48,6 @@ def test_what_a_kernel_raises_comes_out(threads: int) -> None:
 
     with pytest.raises(MemoryError), Bands(threads, lambda: None) as bands:
         bands.run(bad, 100, band=10)
-
-
-def test_spans_make_up_the_whole_and_ask_after_each() -> None:
-    asked: list[None] = []
-    made = list(spans(10, lambda: asked.append(None), 4))
-    assert made == [slice(0, 4), slice(4, 8), slice(8, 10)]
-    assert len(asked) == 3
-    assert list(spans(0, None)) == []
-
-
-@pytest.mark.parametrize("shape", [(5, 3), (1001, 700, 4), (7, 2 * SPAN), (9,)])
-def test_spans_of_rows_begin_at_even_ones(shape: tuple[int, ...]) -> None:
-    made = list(row_spans(shape, None))
-    assert [s.start for s in made] == [0, *(s.stop for s in made[:-1])]
-    assert made[-1].stop == shape[0]
-    assert all(s.start % 2 == 0 for s in made)
 
 
 def test_usual_threads_follow_numba() -> None:

@@ -8,33 +8,20 @@ bit. Between bands the caller's `check` is asked, which is what keeps a cancel q
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from numba.core import config
 
-SPAN = 1 << 18  # elements; some milliseconds of numpy, which cannot be stopped on its way
+from frisket.raster.spans import spans
+
 BAND = 4096  # indices; a few milliseconds of PatchMatch: short against a cancel, long against handing out the work
 
 
 def usual_threads() -> int:
     """As many as numba would use: NUMBA_NUM_THREADS, else one for each processor that the process may use."""
     return int(getattr(config, "NUMBA_NUM_THREADS"))  # noqa: B009 - set at run time, unknown to type checkers
-
-
-def spans(count: int, check: Callable[[], None] | None, length: int = SPAN) -> Iterator[slice]:
-    """Slices of at most `length` that make up 0...count. After each `check` is asked: errors.Cancelled."""
-    for low in range(0, count, length):
-        yield slice(low, min(low + length, count))
-        if check is not None:
-            check()
-
-
-def row_spans(shape: Sequence[int], check: Callable[[], None] | None) -> Iterator[slice]:
-    """The same for the rows of an array (h, ...): an even number of them, about SPAN px."""
-    width = shape[1] if len(shape) > 1 else 1
-    return spans(shape[0], check, max(2, SPAN // max(1, width) // 2 * 2))
 
 
 class Bands:

@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 from numba import njit, uint64
 
-from frisket.engines.patch.bands import Bands, row_spans, spans
+from frisket.engines.patch.bands import Bands
+from frisket.raster.spans import row_spans, spans
 
 P = 3
 SIDE = 2 * P + 1

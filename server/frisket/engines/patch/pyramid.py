@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from frisket.engines.patch.bands import row_spans
 from frisket.engines.patch.match import valid_sources
 from frisket.engines.patch.smooth import pushpull
+from frisket.raster.spans import row_spans
 
 DEEP_ENOUGH = 3.0  # px: the coarsest level is the one where no hole pixel is farther than this from a known one
 MIN_SIDE = 45  # px: no level is smaller than about six patches

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from frisket.engines.patch.bands import Bands, row_spans, usual_threads
+from frisket.engines.patch.bands import Bands, usual_threads
 from frisket.engines.patch.fill import BORDER_PRIOR, Method, extends, fill, scarce, used
 from frisket.engines.patch.match import SIDE
 from frisket.engines.patch.pyramid import Level, built
@@ -17,6 +17,7 @@ from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.turned import TURNS, with_turns
 from frisket.engines.spec import Report, Silent, Task, Value, Work
 from frisket.errors import NothingToSampleFrom
+from frisket.raster.spans import row_spans
 
 PREVIEW_PIXELS = 300_000  # a larger picture is thinned before it is shown
 

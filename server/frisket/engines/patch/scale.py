@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from frisket.engines.patch.bands import row_spans
+from frisket.raster.spans import row_spans
 
 MOST_SAMPLES = 1_000_000  # px that the span of a wide range is taken from
 WHITE = 255.0  # the unit of every price and threshold in this package: grey levels of an 8-bit picture

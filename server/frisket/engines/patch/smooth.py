@@ -11,7 +11,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from frisket.engines.patch.bands import row_spans
+from frisket.raster.spans import row_spans
 
 
 def pushpull(I: np.ndarray, known: np.ndarray, check: Callable[[], None] | None = None) -> np.ndarray:

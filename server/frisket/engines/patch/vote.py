@@ -11,8 +11,9 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit, uint64
 
-from frisket.engines.patch.bands import Bands, row_spans
+from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.match import CHANNELS, SIDE, Field, P
+from frisket.raster.spans import row_spans
 
 GAMMA = np.float32(1.5)  # alpha = GAMMA^-distance; Wexler's 1.3 keeps less structure at the rim
 SHARPNESS = 10.0  # of exp(-SHARPNESS D / D75), D75 = the 75th percentile of D
