@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -113,6 +114,33 @@ def test_a_selected_pixel_stays_selected_when_reduced(height, width, side, data)
     got = fit.apply_mask(mask, plan)
     assert got.max() > 0
     assert got.shape == (plan.padded.height, plan.padded.width)
+
+
+@pytest.mark.parametrize(
+    ("source", "scaled", "method"),
+    [
+        ((101, 150), (61, 90), cv2.INTER_AREA),
+        ((96, 150), (32, 50), cv2.INTER_AREA),  # whole pixels on both sides
+        ((101, 150), (60, 75), cv2.INTER_AREA),  # and on one alone
+        ((61, 90), (101, 150), cv2.INTER_LANCZOS4),
+        ((40, 17), (333, 141), cv2.INTER_LANCZOS4),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pieces_of_a_large_picture_are_the_whole(monkeypatch, source, scaled, method, channels):
+    image = np.random.default_rng(0).random((*source, channels), np.float32)
+    plan = Fit(size_of(image), Size(*scaled[::-1]), Size(*scaled[::-1]))
+    whole, mask = fit.apply(image, plan), fit.apply_mask(image[..., 0], plan)
+    bare = cv2.resize(image, scaled[::-1], interpolation=method).reshape(*scaled, channels)
+    np.testing.assert_array_equal(whole, np.clip(bare, image.min((0, 1)), image.max((0, 1))))
+    monkeypatch.setattr(fit, "PIECE", 1000)
+    asked: list[None] = []
+    pieces = fit.apply(image, plan, lambda: asked.append(None))
+    np.testing.assert_allclose(pieces, whole, atol=5e-6)  # sums may be rounded in another order: 2.7e-6 here
+    assert len(asked) >= max(image.size, whole.size) // channels // 1000
+    pieces = fit.apply_mask(image[..., 0], plan)
+    np.testing.assert_allclose(pieces, mask, atol=5e-6)
+    np.testing.assert_array_equal(pieces > 0, mask > 0)
 
 
 def test_mask_padding_is_zero_and_values_stay_in_range():

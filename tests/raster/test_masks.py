@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from frisket.errors import ImageNotFinite, ParameterOutOfRange, RequestInvalid
+from frisket.raster import masks
 from frisket.raster.geometry import Box
 from frisket.raster.masks import (
     LEVELS,
@@ -22,6 +23,7 @@ from frisket.raster.masks import (
     blobs,
     bounds,
     exact_dials,
+    joined,
     paste_alpha,
     soft_dials,
     spread,
@@ -283,18 +285,33 @@ def test_blobs_cover_the_mask_and_keep_apart(mask, gap):
 def test_blobs_join_no_more_than_they_must(mask, gap):
     """Against the plain rule: start from single pixels' regions, join any two that meet, until none do."""
     boxes = blobs(mask, 0)
-    joined = True
-    while joined:
-        joined = False
+    changed = True
+    while changed:
+        changed = False
         for i, a in enumerate(boxes):
             for b in boxes[i + 1 :]:
                 if a.grown(gap // 2).meets(b.grown(gap // 2)):
                     boxes = [c for c in boxes if c not in (a, b)] + [a.joined(b)]
-                    joined = True
+                    changed = True
                     break
-            if joined:
+            if changed:
                 break
     assert sorted(boxes, key=lambda b: (b.y, b.x, b.height, b.width)) == blobs(mask, gap)
+
+
+@given(HARD, st.integers(0, 9), st.integers(0, 9))
+def test_a_wider_gap_joins_the_boxes_of_a_narrower_one(mask, gap, more):
+    assert joined(blobs(mask, gap), gap + more) == blobs(mask, gap + more)
+
+
+@given(hnp.arrays(np.float32, (40, 9), elements=st.sampled_from([0, 0, 0, 0, 1])), st.integers(0, 9))
+def test_regions_found_in_pieces_are_those_of_the_whole(mask, gap):
+    whole, asked = blobs(mask, gap), []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(masks, "REGIONS_SPAN", 36)
+        assert blobs(mask, gap, lambda: asked.append(None)) == whole
+    if gap > 1 and whole:
+        assert len(asked) > sum(box.height for box in whole) // 4 / len(whole)
 
 
 def test_cost_follows_the_selection():

@@ -18,6 +18,7 @@ from frisket.raster.pixels import (
     check_pixels,
     decoded,
     encoded,
+    extremes,
     from_bytes,
     from_rgb,
     from_work,
@@ -26,6 +27,7 @@ from frisket.raster.pixels import (
     to_work,
     unpremultiply,
 )
+from frisket.raster.spans import SPAN
 
 BOTH = [Transfer.PERCEPTUAL, Transfer.LINEAR]
 
@@ -175,3 +177,25 @@ def test_preview_is_small_and_does_not_bleed_hidden_colour():
     assert got[10, 20].tolist() == [255, 0, 0]
     assert got[10, 80].tolist() == [128, 128, 128]
     assert preview_rgb8(work[:1, :1], Layout.RGBA).shape == (1, 1, 3)
+
+
+def test_extremes_are_those_of_each_channel():
+    image = np.random.default_rng(0).normal(0, 1, (900, 700, 3)).astype(np.float32)
+    asked: list[None] = []
+    low, high = extremes(image, lambda: asked.append(None))
+    np.testing.assert_array_equal(low, image.min(axis=(0, 1)))
+    np.testing.assert_array_equal(high, image.max(axis=(0, 1)))
+    assert len(asked) >= 900 * 700 // SPAN
+
+
+@pytest.mark.parametrize("samples", list(Samples))
+def test_conversions_ask_at_least_once_for_each_span(samples):
+    fmt = PixelFormat(samples, Layout.RGBA, Transfer.LINEAR)
+    array = np.random.default_rng(0).integers(0, 200, (1200, 700, 4)).astype(DTYPES[samples])
+    asked: list[None] = []
+    work = to_work(array, fmt, lambda: asked.append(None))
+    np.testing.assert_array_equal(work[1000:], to_work(array[1000:], fmt))
+    assert len(asked) >= 1200 * 700 // SPAN
+    asked.clear()
+    np.testing.assert_array_equal(from_work(work, fmt, lambda: asked.append(None))[1000:], from_work(work[1000:], fmt))
+    assert len(asked) >= 1200 * 700 // SPAN

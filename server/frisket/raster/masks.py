@@ -11,19 +11,23 @@ so A is never below S, opaque where S is, falls with the distance, grows with bo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from frisket.errors import ImageNotFinite, ParameterOutOfRange, RequestInvalid
+from frisket.errors import ParameterOutOfRange, RequestInvalid
 from frisket.raster.geometry import Box, Size
+from frisket.raster.pixels import check_finite
+from frisket.raster.spans import Check, mapped, row_spans
 
 Mask = NDArray[np.float32]
 
 LEVELS = 16  # thresholds that stand for a soft selection in `spread`: its error is below 1/16 of the selection's peak
 REACH_BASE, REACH_SHARE, REACH_CAP = 4.0, 1 / 16, 48.0  # px, px per px of the box's diagonal, px
+REGIONS_SPAN = 1 << 20  # px whose regions are found in one go: about 10 ms
 CONTEXT_MIN, CONTEXT_SHARE, CONTEXT_CAP = 64, 0.5, 512  # px, px per px of the box's longer side, px
 
 
@@ -83,69 +87,94 @@ def soft_dials(box: Box, strength: float) -> Dials:
     return Dials(grow, feather, (feather + 1) // 2, reach + seen)
 
 
-def as_mask(array: np.ndarray) -> Mask:
+def as_mask(array: np.ndarray, check: Check | None = None) -> Mask:
     """(h, w) or (h, w, 1) of bool, uint8, uint16 or float as a float32 mask; floats are clipped to 0...1.
 
-    Raises ImageNotFinite for NaN and infinities, RequestInvalid for another shape or type.
+    check: asked every some milliseconds, here and below; it may raise what it likes. Raises ImageNotFinite for NaN and
+    infinities, RequestInvalid for another shape or type.
     """
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim != 2:
         raise RequestInvalid(detail=f"a mask has one channel, this array has the shape {array.shape}")
     if array.dtype == np.bool_:
-        return array.astype(np.float32)
+        return mapped(lambda part: part, np.float32, check, array)
     if array.dtype in (np.uint8, np.uint16):
-        return np.divide(array, np.iinfo(array.dtype).max, dtype=np.float32)
+        full = np.iinfo(array.dtype).max
+        return mapped(lambda part: np.divide(part, full, dtype=np.float32), np.float32, check, array)
     if array.dtype.kind != "f":
         raise RequestInvalid(detail=f"a mask holds uint8, uint16 or float samples, not {array.dtype}")
-    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
-    if bad:
-        raise ImageNotFinite(count=bad)
-    return np.clip(array, 0, 1).astype(np.float32)
+    check_finite(array, check)
+    return mapped(lambda part: np.clip(part, 0, 1), np.float32, check, array)
 
 
-def bounds(mask: np.ndarray) -> Box | None:
+def bounds(mask: np.ndarray, check: Check | None = None) -> Box | None:
     """The smallest box around all pixels above 0, or None. One pass over the mask; any numeric type."""
     if mask.size == 0:
         return None
-    rows = np.flatnonzero(mask.max(axis=1) > 0)
-    if rows.size == 0:
+    inside, across = np.zeros(len(mask), bool), np.zeros(mask.shape[1], bool)
+    for rows in row_spans(mask.shape, check):
+        inside[rows] = mask[rows].max(axis=1) > 0
+        if inside[rows].any():
+            across |= mask[rows].max(axis=0) > 0
+    if not across.any():
         return None
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(mask[top:bottom].max(axis=0) > 0)
-    return Box.spanning(int(columns[0]), top, int(columns[-1]) + 1, bottom)
+    rows, columns = np.flatnonzero(inside), np.flatnonzero(across)
+    return Box.spanning(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
-def blobs(mask: np.ndarray, gap: int) -> list[Box]:
+def blobs(mask: np.ndarray, gap: int, check: Check | None = None) -> list[Box]:
     """Boxes of the 8-connected regions above 0, joined as long as two of them, each grown by `gap` // 2 px, meet.
 
     Sorted by top, then left; empty when nothing is above 0. Cost follows the bounds of the mask, not its size.
     """
-    outer = bounds(mask)
+    outer = bounds(mask, check)
     if outer is None:
         return []
     reach = max(0, gap // 2)
-    # Squares of an even side 2r that touch (8-connected) stand for pixels at most 2r apart: those whose boxes, grown by
-    # r, share a pixel. Joining these in the raster first leaves few boxes even of a million specks.
-    before, after = max(0, reach - 1), reach
-    painted = cv2.copyMakeBorder(
-        (mask[outer.slices] > 0).astype(np.uint8), before, after, before, after, cv2.BORDER_CONSTANT, value=0
-    )
-    if reach:
-        painted = cv2.dilate(painted, np.ones((2 * reach, 2 * reach), np.uint8), anchor=(reach, reach))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(painted, connectivity=8)
-    x0, y0 = stats[1:, 0] + outer.x, stats[1:, 1] + outer.y
-    x1, y1 = x0 + stats[1:, 2] - before - after, y0 + stats[1:, 3] - before - after
-    corners = _joined(np.stack([x0, y0, x1, y1], axis=1).astype(np.int64), reach)
+    return _in_order(_joined(_regions(mask, outer, reach, check), reach, check))
+
+
+def joined(boxes: Sequence[Box], gap: int, check: Check | None = None) -> list[Box]:
+    """What `blobs` gives for a `gap` at least as wide, from the boxes that it gave for a narrower one."""
+    corners = np.array([(b.x, b.y, b.right, b.bottom) for b in boxes], np.int64).reshape(-1, 4)
+    return _in_order(_joined(corners, max(0, gap // 2), check))
+
+
+def _in_order(corners: np.ndarray) -> list[Box]:
     boxes = [Box.spanning(*(int(v) for v in c)) for c in corners]
     return sorted(boxes, key=lambda b: (b.y, b.x, b.height, b.width))
 
 
-def _joined(corners: np.ndarray, reach: int) -> np.ndarray:
+def _regions(mask: np.ndarray, outer: Box, reach: int, check: Check | None) -> np.ndarray:
+    """(n, 4) int64 as x0, y0, x1, y1: boxes that `_joined` makes blobs of."""
+    # Squares of an even side 2r that touch (8-connected) stand for pixels at most 2r apart: those whose boxes, grown by
+    # r, share a pixel. Joining these in the raster first leaves few boxes even of a million specks. That is done in
+    # pieces: the squares' boxes of what is cut in two touch at the cut, so `_joined` puts them together again.
+    before, after = max(0, reach - 1), reach
+    h, w = outer.height + before + after, outer.width + before + after
+    square = np.ones((2 * reach, 2 * reach), np.uint8)
+    found = []
+    for rows in row_spans((h, w), check, REGIONS_SPAN if reach else h * w):
+        top, bottom = rows.start - before - reach, rows.stop - before + after  # of the pixels whose squares get there
+        seen = mask[outer.y + max(0, top) : outer.y + min(outer.height, bottom), outer.x : outer.right]
+        missing = (max(0, -top), max(0, bottom - outer.height), before, after)
+        painted = cv2.copyMakeBorder((seen > 0).astype(np.uint8), *missing, cv2.BORDER_CONSTANT, value=0)
+        if reach:
+            painted = cv2.dilate(painted, square, anchor=(reach, reach))[reach : reach + rows.stop - rows.start]
+        stats = cv2.connectedComponentsWithStats(painted, connectivity=8)[2][1:]
+        found.append(stats[:, :4] + (outer.x, outer.y + rows.start, 0, 0))
+    x0, y0, width, height = np.concatenate(found).astype(np.int64).T
+    return np.stack([x0, y0, x0 + width - before - after, y0 + height - before - after], axis=1)
+
+
+def _joined(corners: np.ndarray, reach: int, check: Check | None) -> np.ndarray:
     """Boxes (n, 4) as x0, y0, x1, y1, joined until no two, grown by `reach`, share a pixel. The answer is unique."""
     kept = np.empty_like(corners)
     count = 0
-    for box in corners[np.argsort(corners[:, 1], kind="stable")]:
+    for number, box in enumerate(corners[np.argsort(corners[:, 1], kind="stable")]):
+        if check is not None and number % 256 == 0:
+            check()
         while True:
             have = kept[:count]
             meets = (have[:, :2] - box[2:] < 2 * reach).all(axis=1) & (box[:2] - have[:, 2:] < 2 * reach).all(axis=1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from frisket.errors import ImageNotFinite, RequestInvalid
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Size
+from frisket.raster.spans import Check, mapped, row_spans
 
 Float32 = NDArray[np.float32]
 
@@ -44,17 +45,31 @@ def from_bytes(data: bytes | memoryview, size: Size, fmt: PixelFormat) -> np.nda
     return array
 
 
-def check_finite(array: np.ndarray) -> None:
-    """Raises ImageNotFinite with the number of samples that are NaN or infinite; integers always pass."""
+def check_finite(array: np.ndarray, check: Check | None = None) -> None:
+    """Raises ImageNotFinite with the number of samples that are NaN or infinite; integers always pass.
+
+    check: asked every some milliseconds, here and below; it may raise what it likes.
+    """
     if array.dtype.kind == "f":
-        bad = array.size - int(np.count_nonzero(np.isfinite(array)))
-        if bad:
-            raise ImageNotFinite(count=bad)
+        good = sum(int(np.count_nonzero(np.isfinite(array[rows]))) for rows in row_spans(array.shape, check))
+        if good < array.size:
+            raise ImageNotFinite(count=array.size - good)
 
 
-def to_work(array: np.ndarray, fmt: PixelFormat) -> Float32:
+def extremes(image: Float32, check: Check | None = None) -> tuple[Float32, Float32]:
+    """The least and the greatest value of each channel of (h, w, c), (c,) each."""
+    ends = [(image[rows].min(axis=0), image[rows].max(axis=0)) for rows in row_spans(image.shape, check)]
+    low, high = zip(*ends, strict=True)
+    return np.min(low, axis=(0, 1)), np.max(high, axis=(0, 1))
+
+
+def to_work(array: np.ndarray, fmt: PixelFormat, check: Check | None = None) -> Float32:
     """Document pixels (h, w, c) of `fmt` as a new array of work values. Raises RequestInvalid."""
     check_pixels(array, fmt)
+    return mapped(lambda part: _to_work(part, fmt), np.float32, check, array)
+
+
+def _to_work(array: np.ndarray, fmt: PixelFormat) -> Float32:
     if fmt.samples.is_float:
         work = array.astype(np.float32)
     else:
@@ -65,12 +80,16 @@ def to_work(array: np.ndarray, fmt: PixelFormat) -> Float32:
     return work
 
 
-def from_work(work: Float32, fmt: PixelFormat) -> np.ndarray:
+def from_work(work: Float32, fmt: PixelFormat, check: Check | None = None) -> np.ndarray:
     """Work values as document pixels of `fmt`, a new array; the inverse of `to_work`.
 
     Integers and perceptual floats come back bit for bit, linear float32 within 1e-6 of the value. Integers are rounded
     half up and clipped; half floats are clipped to their finite range; float32 is not clipped.
     """
+    return mapped(lambda part: _from_work(part, fmt), DTYPES[fmt.samples], check, work)
+
+
+def _from_work(work: Float32, fmt: PixelFormat) -> np.ndarray:
     if fmt.transfer is Transfer.LINEAR:
         work = work.copy()
         colors = work[..., : fmt.layout.colors]
@@ -99,19 +118,23 @@ def decoded(perceptual: Float32) -> Float32:
     return np.copysign(np.where(size <= 0.04045, size / np.float32(12.92), curve), perceptual)
 
 
-def premultiply(work: Float32, layout: Layout) -> Float32:
+def premultiply(work: Float32, layout: Layout, check: Check | None = None) -> Float32:
     """Colour multiplied by alpha, a new array; the very same one when the layout has no alpha."""
-    if not layout.has_alpha:
-        return work
+    return mapped(_premultiply, work.dtype, check, work) if layout.has_alpha else work
+
+
+def _premultiply(work: Float32) -> Float32:
     out = work.copy()
     out[..., :-1] *= work[..., -1:]
     return out
 
 
-def unpremultiply(work: Float32, layout: Layout) -> Float32:
+def unpremultiply(work: Float32, layout: Layout, check: Check | None = None) -> Float32:
     """Colour divided by alpha, 0 where alpha is 0; the very same array when the layout has no alpha."""
-    if not layout.has_alpha:
-        return work
+    return mapped(_unpremultiply, work.dtype, check, work) if layout.has_alpha else work
+
+
+def _unpremultiply(work: Float32) -> Float32:
     out = work.copy()
     alpha = work[..., -1:]
     np.divide(work[..., :-1], alpha, out=out[..., :-1], where=alpha > 0)
