@@ -17,7 +17,7 @@ from frisket.client.places import Runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKES = Path(__file__).resolve().parent / "fakes" / "engines.py"
-ENGINES = tuple(f"{FAKES}:{name}" for name in ("TOY", "NULL", "SLOW", "BROKEN", "SOFT", "EVERY"))
+ENGINES = tuple(f"{FAKES}:{name}" for name in ("TOY", "NULL", "SLOW", "BROKEN", "SOFT", "EVERY", "PAINTER"))
 
 
 @dataclass

@@ -2,8 +2,9 @@
 
 FrisketError
 ├── bad-request      MaskEmpty MaskMissing MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable
-│                    FileUnwritable ParameterUnknown ParameterOutOfRange RequestInvalid RegionInvalid
-│                    NothingToSampleFrom MoveLeavesNothing UploadTruncated UploadStalled UploadTooLong UploadCorrupt
+│                    FileUnwritable ParameterUnknown ParameterOutOfRange ParameterNotHonoured
+│                    RequestInvalid RegionInvalid NothingToSampleFrom MoveLeavesNothing
+│                    UploadTruncated UploadStalled UploadTooLong UploadCorrupt
 │                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
 ├── unauthenticated  TokenMissing TokenWrong HubGated HubRefused
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
@@ -205,6 +206,13 @@ class ParameterOutOfRange(_BadRequest):
     title = "A value is out of range"
     cause_template = "{name} is {value}, it must be {wanted}."
     remedy_template = "Choose {name} within that range."
+
+
+class ParameterNotHonoured(_BadRequest):
+    slug = "parameter-not-honoured"
+    title = "The engine has no use for this"
+    cause_template = "{engine} cannot follow {name}, and drops nothing in silence."
+    remedy_template = "Leave {name} out, or take another engine. {suggestion}"
 
 
 class RequestInvalid(_BadRequest):

@@ -14,8 +14,8 @@ from frisket.edits.progress import Progress
 from frisket.edits.repaint import Painted, Planes
 from frisket.edits.requests import OutpaintParams
 from frisket.edits.results import DegradationKind
-from frisket.engines.spec import Task
-from frisket.errors import ImageNotFinite, RequestInvalid
+from frisket.engines.spec import Channels, Task
+from frisket.errors import ImageNotFinite, LayerUnsuitable, RequestInvalid
 from frisket.raster.formats import Layout, PixelFormat, Samples
 from frisket.raster.geometry import Box, Size
 
@@ -67,6 +67,74 @@ def test_the_region_that_outpaint_plans_is_enough(params: OutpaintParams, box: B
     (work,) = engine.works
     assert work.task is Task.OUTPAINT
     assert (work.hole > 0).sum() == work.hole.size - plan.region.area
+
+
+def with_gaps(fmt: PixelFormat) -> tuple[np.ndarray, np.ndarray]:
+    """A picture with soft alpha along a clear corner, and where it is clear."""
+    image = picture(fmt)
+    full = 1 if fmt.samples.is_float else np.iinfo(image.dtype).max
+    image[..., -1] = full
+    image[:22, :32, -1] = full / 2
+    image[:20, :30, -1] = 0
+    return image, image[..., -1] == 0
+
+
+@pytest.mark.parametrize("channels", Channels)
+@pytest.mark.parametrize(
+    "fmt",
+    [
+        PixelFormat(layout=Layout.RGBA),
+        PixelFormat(Samples.U16, Layout.GRAY_ALPHA),
+        PixelFormat(Samples.F32, Layout.RGBA),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("params", "box"), [((0, 0, 0, 0), Box(0, 0, 30, 20)), ((7, 0, 0, 0), Box(-7, 0, 37, 60))])
+def test_the_clear_part_is_filled_and_the_rest_stays(params, box: Box, fmt: PixelFormat, channels: Channels) -> None:
+    image, clear = with_gaps(fmt)
+    engine = ToyEngine(tasks=TASKS, channels=channels)
+    (done,) = do(OutpaintParams(*params, transparent=True), image, fmt, engine)
+    assert done.meta.box == box
+    old = Box(0, 0, 80, 60).clipped(box)
+    here = old.relative_to(box).slices
+    assert np.array_equal(done.mask[here] > 0, clear[old.slices])
+    kept = done.mask[here] == 0
+    assert np.array_equal(done.pixels[here][kept], image[old.slices][kept]), "an old pixel changed"
+    new = done.pixels[done.mask > 0]
+    full = 1 if fmt.samples.is_float else np.iinfo(image.dtype).max
+    assert (new[:, -1] == full).all(), "what is painted is opaque, also beside soft alpha"
+    assert np.abs(new[:, 0] / full - 0.9).max() < 2e-3
+    assert (engine.works[0].hole > 0).sum() == (done.mask > 0).sum()
+
+
+def test_only_the_clear_part_within_the_region_counts() -> None:
+    fmt = PixelFormat(layout=Layout.RGBA)
+    image, clear = with_gaps(fmt)
+    region = Box(10, 5, 50, 40)
+    sent = image[region.slices]
+    (done,) = do(OutpaintParams(transparent=True), sent, fmt, canvas=Size(80, 60), region=region)
+    assert done.meta.box == Box(10, 5, 20, 15)
+    assert (done.mask == 255).all()
+    assert clear[done.meta.box.slices].all()
+
+
+@pytest.mark.parametrize("layout", [Layout.RGB, Layout.RGBA])
+def test_nothing_clear_needs_a_side_that_grows(layout: Layout) -> None:
+    fmt = PixelFormat(layout=layout)
+    image = picture(fmt)
+    if layout.has_alpha:
+        image[..., 3] = 1  # nearly
+    with pytest.raises(LayerUnsuitable, match="transparent"):
+        do(OutpaintParams(transparent=True), image, fmt)
+    (done,) = do(OutpaintParams(left=4, transparent=True), image, fmt)
+    assert done.meta.box == Box(-4, 0, 4, 60)
+
+
+def test_an_engine_of_colour_alone_paints_new_sides_opaque() -> None:
+    fmt = PixelFormat(layout=Layout.RGBA)
+    image, _ = with_gaps(fmt)
+    (done,) = do(OutpaintParams(left=4), image, fmt, ToyEngine(tasks=TASKS, channels=Channels.RGB))
+    assert (done.pixels[done.mask > 0][:, 3] == 255).all()
 
 
 def test_outpaint_needs_a_side() -> None:

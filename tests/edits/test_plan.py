@@ -7,10 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.engines import SOFT, TOY
-from frisket.edits.plan import MAX_PIECES, less_context, parts_of, plan_outpaint, plan_selection, resolve_dials
-from frisket.edits.requests import EditRequest, InpaintParams, MaskDials, OutpaintParams
+from frisket.edits.plan import (
+    MAX_PIECES,
+    less_context,
+    parts_of,
+    plan_outpaint,
+    plan_selection,
+    plan_text_to_layer,
+    resolve_dials,
+)
+from frisket.edits.requests import (
+    EditRequest,
+    InpaintParams,
+    InstructParams,
+    MaskDials,
+    OutpaintParams,
+    TextToLayerParams,
+    VariationParams,
+)
 from frisket.edits.results import DegradationKind
-from frisket.errors import MaskEmpty
+from frisket.errors import MaskEmpty, RequestInvalid
 from frisket.raster.geometry import Box, Size
 
 CANVAS = Size(1000, 800)
@@ -114,6 +130,36 @@ def test_a_smaller_region_than_planned_is_told() -> None:
 def test_a_move_plans_for_where_it_goes() -> None:
     plan = plan_selection(request(move=(40, 5)), [Box(10, 20, 10, 10)], SPEC)
     assert plan.region == Box(5, 15, 55, 20), "context around the selection, and the place it goes to"
+
+
+def test_instruct_plans_as_a_variation_at_full_strength() -> None:
+    box, canvas = [Box(400, 300, 100, 40)], Box(0, 0, 0, 0)
+    for spec in (SPEC, SOFT.spec):
+        told = plan_selection(EditRequest(CANVAS, canvas, InstructParams("make it winter")), box, spec)
+        assert told == plan_selection(EditRequest(CANVAS, canvas, VariationParams(1.0)), box, spec)
+
+
+def test_a_new_layer_is_planned_where_it_is_to_lie() -> None:
+    words = TextToLayerParams("a cat")
+    plan = plan_text_to_layer(EditRequest(CANVAS, Box(10, 20, 30, 40), words), [Box(0, 0, 5, 5)], SOFT.spec)
+    assert plan.region == Box(10, 20, 30, 40)
+    assert [(p.crop, p.working) for p in plan.pieces] == [(Box(10, 20, 30, 40), Size(48, 64))]
+    whole = plan_text_to_layer(EditRequest(CANVAS, Box(0, 0, 0, 0), words), [], SOFT.spec)
+    assert whole.region == WHOLE
+    assert [d.kind for d in whole.degraded] == [DegradationKind.SMALLER_SIZE]
+
+
+def test_transparent_parts_are_planned_with_their_context() -> None:
+    def plan(params: OutpaintParams, *gaps: Box) -> Box:
+        return plan_outpaint(EditRequest(CANVAS, Box(0, 0, 0, 0), params), gaps, SPEC).region
+
+    gaps = OutpaintParams(transparent=True)
+    assert plan(gaps, Box(400, 300, 100, 40)) == Box(350, 250, 200, 140)
+    assert plan(gaps, Box(400, 300, 10, 10), Box(500, 300, 10, 40)) == Box(345, 245, 220, 150)
+    assert plan(gaps) == WHOLE, "anywhere"
+    assert plan(OutpaintParams(left=20, transparent=True), Box(0, 0, 100, 800)) == Box(0, 0, 500, 800)
+    with pytest.raises(RequestInvalid, match="transparent"):
+        plan(OutpaintParams(), Box(400, 300, 100, 40))
 
 
 def test_one_side_of_a_wide_picture_does_not_send_all_of_it() -> None:

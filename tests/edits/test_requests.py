@@ -9,15 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frisket.edits.requests import (
+    DEFAULT_STRENGTH,
+    NEEDS,
+    PARAMS,
     EditRequest,
     InpaintParams,
+    InstructParams,
     MaskDials,
     OutpaintParams,
+    Plane,
     RestoreFacesParams,
+    TextToLayerParams,
     VariationParams,
     from_json,
+    strength_of,
     to_json,
 )
+from frisket.engines.spec import Task
 from frisket.errors import ParameterOutOfRange, RegionInvalid, RequestInvalid
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box, Size
@@ -27,10 +35,15 @@ dials = st.builds(MaskDials, dial, dial, dial, st.none() | st.integers(0, 4096))
 context = st.builds(MaskDials, context=st.none() | st.integers(0, 4096))
 offset = st.integers(-(1 << 20), 1 << 20)
 unit = st.floats(0, 1)
+words = st.text(min_size=1, max_size=9).filter(str.strip)
 params = st.one_of(
     st.builds(InpaintParams, st.text(max_size=30), st.text(max_size=9), unit, dials, st.tuples(offset, offset)),
-    st.builds(OutpaintParams, *[st.integers(0, 99)] * 4, st.text(max_size=9), st.text(max_size=9), context),
+    st.builds(
+        OutpaintParams, *[st.integers(0, 99)] * 4, st.text(max_size=9), st.text(max_size=9), context, st.booleans()
+    ),
     st.builds(VariationParams, unit, st.text(max_size=9), st.text(max_size=9), st.booleans(), dials),
+    st.builds(TextToLayerParams, words, st.text(max_size=9)),
+    st.builds(InstructParams, words, st.text(max_size=9), dials),
     st.builds(RestoreFacesParams, unit, st.just((Box(1, 2, 3, 4),)), st.sampled_from((1, 2, 4))),
 )
 values = st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=5)
@@ -63,6 +76,26 @@ def test_json_is_pinned() -> None:
         '"grow":2},"move":[0,0],"negative_prompt":"","prompt":"\\u00e9","strength":1.0},'
         '"region":{"height":3,"width":4,"x":0,"y":0},"seed":5,"task":"inpaint"}'
     )
+
+
+def test_requests_stored_before_a_field_was_added_can_be_read() -> None:
+    request = EditRequest(Size(4, 3), Box(0, 0, 4, 3), OutpaintParams(left=2))
+    fields = json.loads(to_json(request))
+    del fields["params"]["transparent"]
+    assert from_json(json.dumps(fields)) == request
+
+
+def test_every_task_says_what_it_needs() -> None:
+    assert set(NEEDS) == set(PARAMS) == set(Task)
+    assert NEEDS[Task.TEXT_TO_LAYER] == frozenset()
+    assert all(Plane.PIXELS in needed for task, needed in NEEDS.items() if task is not Task.TEXT_TO_LAYER)
+    assert [task for task, needed in NEEDS.items() if Plane.MASK in needed] == [Task.INPAINT]
+
+
+def test_a_task_without_strength_is_done_in_full() -> None:
+    assert DEFAULT_STRENGTH == {Task.INPAINT: 1.0, Task.VARIATION: 0.5}
+    assert strength_of(InstructParams("x")) == strength_of(OutpaintParams(left=1)) == 1.0
+    assert strength_of(VariationParams(0.25)) == 0.25
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"task":"inpaint"}', "nonsense", '{"task": 3}'])
@@ -114,6 +147,10 @@ def test_checks_itself(changes: dict, error: type[Exception]) -> None:
         lambda: MaskDials(feather=1025),
         lambda: MaskDials(context=4097),
         lambda: VariationParams(strength=-0.1),
+        lambda: TextToLayerParams(""),
+        lambda: TextToLayerParams("x" * 20_001),
+        lambda: TextToLayerParams("cat", "x" * 20_001),
+        lambda: InstructParams(" \n"),
         lambda: RestoreFacesParams(upscale=3),
     ],
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.engines import SLOW, TOY, ToyEngine
+from fakes.engines import PAINTER, SLOW, TOY, ToyEngine
 from frisket.edits.requests import (
     EditRequest,
     InpaintParams,
+    InstructParams,
     OutpaintParams,
     RestoreFacesParams,
+    TextToLayerParams,
+    VariationParams,
 )
 from frisket.edits.tasks import TASKS, admit, row_of
 from frisket.engines.registry import Registry
@@ -17,6 +20,7 @@ from frisket.engines.spec import Task
 from frisket.errors import (
     EngineUnknown,
     ModelUnknown,
+    ParameterNotHonoured,
     ParameterOutOfRange,
     ParameterUnknown,
     TaskNotBuilt,
@@ -59,6 +63,54 @@ def test_the_default_engine_and_parameters_are_filled_in() -> None:
 def test_nonsense_is_refused_by_name(request_: EditRequest, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words.replace("?", r"\?")):
         admit(request_, REGISTRY)
+
+
+@pytest.mark.parametrize("params", [TextToLayerParams("a cat"), InstructParams("make it winter")])
+def test_what_takes_a_model_says_where_there_are_some(params) -> None:
+    for engine in ("", "patch"):
+        with pytest.raises(TaskNotSupported) as caught:
+            admit(ask(params, engine=engine), Registry.installed() if engine else Registry([TOY]))
+        assert "takes a model" in caught.value.remedy
+        assert "`frisket models list`" in caught.value.remedy
+    assert admit(ask(params), Registry([TOY, PAINTER]))[1] is PAINTER.spec
+
+
+DEAF = ToyEngine(id="deaf", tasks=frozenset({Task.INPAINT, Task.VARIATION}), uses_strength=False)
+ALERT = ToyEngine(id="alert", uses_prompt=True, uses_negative_prompt=True)
+
+
+@pytest.mark.parametrize(
+    ("params", "name", "able"),
+    [
+        (InpaintParams(negative_prompt="people"), "negative_prompt", "alert"),
+        (InpaintParams(strength=0.9), "strength", "alert"),
+        (VariationParams(strength=1.0), "strength", "takes a model"),
+    ],
+)
+def test_what_an_engine_cannot_follow_is_refused_by_name(params, name: str, able: str) -> None:
+    registry = Registry([DEAF, ALERT])
+    with pytest.raises(ParameterNotHonoured, match=able) as caught:
+        admit(ask(params, engine="deaf"), registry)
+    assert caught.value.data["name"] == name
+    if params.task is Task.INPAINT:
+        assert admit(ask(params, engine="alert"), registry)[1] is ALERT.spec
+
+
+@pytest.mark.parametrize("params", [InpaintParams(), VariationParams(), InpaintParams(prompt="grass")])
+def test_defaults_and_a_prompt_pass_an_engine_that_is_deaf(params) -> None:
+    assert admit(ask(params, engine="deaf"), Registry([DEAF]))[1] is DEAF.spec
+
+
+def test_the_built_in_engine_takes_a_prompt_and_no_negative_one() -> None:
+    registry = Registry.installed()
+    admit(ask(VariationParams(0.7, prompt="grass")), registry)
+    with pytest.raises(ParameterNotHonoured, match="negative_prompt"):
+        admit(ask(InpaintParams(negative_prompt="people")), registry)
+
+
+def test_a_task_without_strength_passes_an_engine_without() -> None:
+    assert not PAINTER.spec.uses_strength
+    admit(ask(InstructParams("make it winter", "people")), Registry([PAINTER]))
 
 
 def test_no_engine_at_all() -> None:

@@ -93,6 +93,21 @@ class BrokenEngine(ToyEngine):
         raise ValueError("a wire came loose")
 
 
+class PainterEngine(ToyEngine):
+    """Paints all it is shown, hole or not: as bright as the prompt is long in percent, darker by a negative one."""
+
+    def __init__(self, **changes) -> None:
+        does = {"tasks": frozenset({Task.TEXT_TO_LAYER, Task.INSTRUCT}), "params": ()}
+        words = {"uses_prompt": True, "uses_negative_prompt": True, "uses_strength": False}
+        super().__init__(**({"id": "painter", "title": "Painter"} | does | words | changes))
+
+    def run(self, work: Work, report: Report) -> list[np.ndarray]:
+        self.works.append(work)
+        report(1, 1, work.crop)
+        level = (len(work.prompt) - len(work.negative_prompt)) / 100
+        return [np.full_like(work.crop, level) for _ in work.seeds]
+
+
 class SoftEngine(ToyEngine):
     """A generator of fixed sizes: RGB only, multiples of 8, native 64, repaints the transition."""
 
@@ -104,4 +119,5 @@ class SoftEngine(ToyEngine):
 
 
 TOY, NULL, SLOW, BROKEN, SOFT = ToyEngine(), NullEngine(), SlowEngine(), BrokenEngine(), SoftEngine()
+PAINTER = PainterEngine()
 EVERY = ToyEngine(id="every", title="Every", tasks=frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION}))

@@ -87,20 +87,20 @@ class Client:
     def submit(
         self,
         request: EditRequest,
-        pixels: bytes,
-        mask: bytes,
+        pixels: bytes | None = None,
+        mask: bytes | None = None,
         request_id: str | None = None,
         sources: bytes | None = None,
     ) -> jobs_pb2.Job:
         """Send an edit. All planes cover `request.region`, row by row: `pixels` in request.format, `mask` in 8-bit
         gray, and `sources`, if given, too (above 127 = content may be copied from here).
 
-        A retry with the same `request_id` is harmless. Raises RequestInvalid when the bytes do not fit the region.
+        Text-to-layer needs no plane at all; no mask means everything, only inpaint needs one. A retry with the same
+        `request_id` is harmless. Raises RequestInvalid when the bytes do not fit the region, or a plane is missing.
         """
         size = request.region.size
-        planes = {"pixels": (pixels, request.format), "mask": (mask, MASK_FORMAT)}
-        if sources is not None:
-            planes["sources"] = (sources, MASK_FORMAT)
+        given = {"pixels": (pixels, request.format), "mask": (mask, MASK_FORMAT), "sources": (sources, MASK_FORMAT)}
+        planes = {plane: (data, fmt) for plane, (data, fmt) in given.items() if data is not None}
         for plane, (data, fmt) in planes.items():
             _check_length(plane, data, size, fmt)
         header = studio_pb2.SubmitHeader(

@@ -71,8 +71,12 @@ class Session:
         self.client.server_info()
         return self.client.plan(request, [selection])
 
-    def run(self, request: EditRequest, pixels: bytes, mask: bytes, listener: Listener) -> tuple[str, list[Picture]]:
-        """(job id, pictures). When `listener` has stopped, the job is cancelled on the server too: raises Cancelled.
+    def run(
+        self, request: EditRequest, pixels: bytes | None, mask: bytes | None, listener: Listener
+    ) -> tuple[str, list[Picture]]:
+        """(job id, pictures). None for a plane that the task does not need.
+
+        When `listener` has stopped, the job is cancelled on the server too: raises Cancelled.
 
         Raises what the job failed with; JobNotFinished when somebody else cancelled it.
         """
@@ -85,7 +89,7 @@ class Session:
         self._cancel(request_id)
         raise Cancelled()
 
-    def _run(self, request, pixels: bytes, mask: bytes, listener: Listener, request_id: str):
+    def _run(self, request, pixels: bytes | None, mask: bytes | None, listener: Listener, request_id: str):
         listener.tell("Sending the selection…")
         try:
             job = self.client.submit(request, pixels, mask, request_id).id

@@ -15,7 +15,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frisket.edits.requests import EditRequest, InpaintParams, MaskDials, OutpaintParams, VariationParams
+from frisket.edits.requests import (
+    EditRequest,
+    InpaintParams,
+    InstructParams,
+    MaskDials,
+    OutpaintParams,
+    VariationParams,
+    strength_of,
+)
 from frisket.edits.results import Degradation, DegradationKind, Piece, Plan
 from frisket.engines.spec import EngineSpec, MaskLaw
 from frisket.errors import MaskEmpty, RequestInvalid
@@ -24,7 +32,7 @@ from frisket.raster.masks import Dials, exact_dials, soft_dials
 
 MAX_PIECES = 32
 
-Selective = InpaintParams | VariationParams  # tasks that change what is selected
+Selective = InpaintParams | VariationParams | InstructParams  # tasks that change what is selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +77,17 @@ def parts_of(selection: Sequence[Box], params: Selective, spec: EngineSpec, with
 
 
 def _part(box: Box, params: Selective, spec: EngineSpec, within: Box) -> Part:
-    dials = resolve_dials(params.dials, spec, box, params.strength)
+    dials = resolve_dials(params.dials, spec, box, strength_of(params))
     return Part(box, dials, box.grown(max(dials.context, dials.reach)).clipped(within))
 
 
 def plan_selection(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
-    """Answer PlanEdit for inpaint and variation. `selection`: canvas boxes of the selection or of each of its parts.
+    """Answer PlanEdit for inpaint, variation and instruct. `selection`: canvas boxes of the selection or of its parts.
 
     Raises MaskEmpty.
     """
     params = request.params
-    assert isinstance(params, InpaintParams | VariationParams)
+    assert isinstance(params, Selective)
     canvas = Box.of(request.canvas)
     boxes = [box for box in (b.clipped(canvas) for b in selection) if not box.empty]
     if not boxes:
@@ -97,17 +105,30 @@ def plan_selection(request: EditRequest, selection: Sequence[Box], spec: EngineS
 
 
 def plan_outpaint(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
-    """Answer PlanEdit for outpaint: the old picture around the new area. `selection` is not looked at.
+    """Answer PlanEdit for outpaint: the old picture around the new area. `selection`: canvas boxes of what is
+    transparent, when that is asked for; none = it may be anywhere.
 
-    Raises RequestInvalid when no side grows.
+    Raises RequestInvalid when there is nothing to paint.
     """
-    params = request.params
+    params, canvas = request.params, Box.of(request.canvas)
     assert isinstance(params, OutpaintParams)
-    canvas, new = Box.of(request.canvas), new_area(request.canvas, params)
+    gaps = None
+    if params.transparent:
+        gaps = bounds_of([box.clipped(canvas) for box in selection]) or canvas
+    new = new_area(request.canvas, params, gaps)
     dials = resolve_dials(params.dials, spec, new, 1.0)
     region = new.grown(max(dials.context, 1)).clipped(canvas)
     sheet = region.joined(new)
     return Plan(region, _pieces([sheet], spec), smaller(sheet.size, spec), spec.id)
+
+
+def plan_text_to_layer(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
+    """Answer PlanEdit for text-to-layer: the request's region, or the whole canvas where that is empty.
+
+    `selection` is not looked at.
+    """
+    region = Box.of(request.canvas) if request.region.empty else request.region
+    return Plan(region, _pieces([region], spec), smaller(region.size, spec), spec.id)
 
 
 def extended(canvas: Size, params: OutpaintParams) -> Box:
@@ -116,12 +137,29 @@ def extended(canvas: Size, params: OutpaintParams) -> Box:
     return Box.spanning(-params.left, -params.top, right, bottom)
 
 
-def new_area(canvas: Size, params: OutpaintParams) -> Box:
-    """The box around what the larger canvas adds, in the old one's coordinates. Raises RequestInvalid when that is
-    nothing."""
+def new_area(canvas: Size, params: OutpaintParams, gaps: Box | None = None) -> Box:
+    """The box around what the larger canvas adds and around `gaps` (what is transparent), in the old one's coordinates.
+
+    Raises RequestInvalid when that is nothing.
+    """
+    added = [] if extended(canvas, params) == Box.of(canvas) else [_added(canvas, params)]
+    new = bounds_of([*added, *([gaps] if gaps else [])])
+    if new is None:
+        raise RequestInvalid(detail="Outpaint needs at least one side that grows, or the transparent part to fill")
+    return new
+
+
+def bounds_of(boxes: Sequence[Box]) -> Box | None:
+    """The box around them, None when all are empty."""
+    around = None
+    for box in boxes:
+        if not box.empty:
+            around = box if around is None else around.joined(box)
+    return around
+
+
+def _added(canvas: Size, params: OutpaintParams) -> Box:
     whole, old = extended(canvas, params), Box.of(canvas)
-    if whole == old:
-        raise RequestInvalid(detail="Outpaint needs at least one side that grows")
     sides = {"left": params.left, "top": params.top, "right": params.right, "bottom": params.bottom}
     grown = [side for side, px in sides.items() if px]
     if grown == ["left"]:

@@ -1,4 +1,4 @@
-"""Repainting a selection part by part: what inpaint and variation have in common."""
+"""Repainting a selection part by part: what inpaint, variation and instruct have in common."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frisket.edits.plan import MAX_PIECES, Part, less_context, parts_of, smaller_sizes
+from frisket.edits.plan import MAX_PIECES, Part, Selective, less_context, parts_of, smaller_sizes
 from frisket.edits.progress import Progress
-from frisket.edits.requests import EditRequest, InpaintParams, VariationParams
+from frisket.edits.requests import EditRequest
 from frisket.edits.results import Degradation, ResultMeta
 from frisket.edits.steps import cut, paint, restore, settle
 from frisket.engines.spec import Engine
@@ -43,7 +43,7 @@ class Painted:
 def repainted(request: EditRequest, planes: Planes, engine: Engine, progress: Progress) -> list[Painted]:
     """One picture for each of request.seeds. Raises MaskEmpty, ImageNotFinite, NothingToSampleFrom, Cancelled."""
     params, region = request.params, request.region
-    assert isinstance(params, InpaintParams | VariationParams)
+    assert isinstance(params, Selective)
     pixels.check_finite(planes.image)
     selection = masks.as_mask(planes.mask)
     parts = parts_of(_boxes(selection, region), params, engine.spec, region)

@@ -6,6 +6,7 @@ with the editor's layer as JSON (`to_json`, `from_json`); storing the request is
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,26 @@ MAX_CONTEXT = 4096  # px
 MAX_MOVE = 1 << 20  # px
 MAX_EXTENSION = 1 << 15  # px on one side
 SEED_END = 1 << 32
+PROMPTED = frozenset({Task.TEXT_TO_LAYER, Task.INSTRUCT})  # tasks that are nothing without words
+
+
+class Plane(enum.Enum):
+    """What is sent beside a request; each covers its region. The values name them in the store and for the worker."""
+
+    PIXELS = "pixels"  # in the request's format
+    MASK = "mask"  # 8-bit gray, 255 = change
+    SOURCES = "sources"  # 8-bit gray, above 127 = content may be copied from here
+
+
+# The planes without which a task is refused. A mask that may be missing and is stands for all of the region.
+NEEDS: Mapping[Task, frozenset[Plane]] = {
+    Task.INPAINT: frozenset({Plane.PIXELS, Plane.MASK}),
+    Task.OUTPAINT: frozenset({Plane.PIXELS}),
+    Task.VARIATION: frozenset({Plane.PIXELS}),
+    Task.TEXT_TO_LAYER: frozenset(),
+    Task.INSTRUCT: frozenset({Plane.PIXELS}),
+    Task.RESTORE_FACES: frozenset({Plane.PIXELS}),
+}
 
 
 def _within(name: str, value: float | None, low: float, high: float) -> None:
@@ -31,10 +52,12 @@ def _within(name: str, value: float | None, low: float, high: float) -> None:
         raise ParameterOutOfRange(name=name, value=value, wanted=f"a number from {low} to {high}")
 
 
-def _check_words(params: InpaintParams | OutpaintParams | VariationParams) -> None:
+def _check_words(params: Worded) -> None:
     for name in ("prompt", "negative_prompt"):
         if len(getattr(params, name)) > MAX_PROMPT:
             raise ParameterOutOfRange(name=name, value="too long", wanted=f"at most {MAX_PROMPT} characters")
+    if params.task in PROMPTED and not params.prompt.strip():
+        raise ParameterOutOfRange(name="prompt", value="empty", wanted="words that say what to do")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +103,10 @@ class InpaintParams:
 
 @dataclass(frozen=True, slots=True)
 class OutpaintParams:
-    """Extend the picture by px on each side. Of the dials only `context` means something: the old pixels stay."""
+    """Extend the picture by px on each side, and with `transparent` over those pixels of it whose alpha is 0.
+
+    Of the dials only `context` means something: the old pixels stay. So do those of soft alpha (between 0 and 1).
+    """
 
     task: ClassVar[Task] = Task.OUTPAINT
     left: int = 0
@@ -90,6 +116,7 @@ class OutpaintParams:
     prompt: str = ""
     negative_prompt: str = ""
     dials: MaskDials = MaskDials()
+    transparent: bool = False
 
     def __post_init__(self) -> None:
         _check_words(self)
@@ -117,6 +144,31 @@ class VariationParams:
 
 
 @dataclass(frozen=True, slots=True)
+class TextToLayerParams:
+    """A new picture of what the prompt says, as large as the request's region. Raises ParameterOutOfRange without."""
+
+    task: ClassVar[Task] = Task.TEXT_TO_LAYER
+    prompt: str
+    negative_prompt: str = ""
+
+    def __post_init__(self) -> None:
+        _check_words(self)
+
+
+@dataclass(frozen=True, slots=True)
+class InstructParams:
+    """The layer or selection, changed as the prompt says ("make it winter"). Raises ParameterOutOfRange without."""
+
+    task: ClassVar[Task] = Task.INSTRUCT
+    prompt: str
+    negative_prompt: str = ""
+    dials: MaskDials = MaskDials()
+
+    def __post_init__(self) -> None:
+        _check_words(self)
+
+
+@dataclass(frozen=True, slots=True)
 class RestoreFacesParams:
     """Restore faces. strength 0...1: 0 = unchanged. faces: canvas boxes, empty = all found. upscale: 1, 2 or 4."""
 
@@ -131,10 +183,26 @@ class RestoreFacesParams:
             raise ParameterOutOfRange(name="upscale", value=self.upscale, wanted="1, 2 or 4")
 
 
-Params = InpaintParams | OutpaintParams | VariationParams | RestoreFacesParams
+Worded = InpaintParams | OutpaintParams | VariationParams | TextToLayerParams | InstructParams
+Params = Worded | RestoreFacesParams
 PARAMS: Mapping[Task, type[Params]] = {
-    p.task: p for p in (InpaintParams, OutpaintParams, VariationParams, RestoreFacesParams)
+    p.task: p
+    for p in (
+        InpaintParams,
+        OutpaintParams,
+        VariationParams,
+        TextToLayerParams,
+        InstructParams,
+        RestoreFacesParams,
+    )
 }
+# Of the tasks whose strength an engine is asked for; the others are done at 1.
+DEFAULT_STRENGTH: Mapping[Task, float] = {p.task: p().strength for p in (InpaintParams, VariationParams)}
+
+
+def strength_of(params: Params) -> float:
+    """0...1; 1 for a task that has none."""
+    return getattr(params, "strength", 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from frisket.edits.easel import Easel, Finished, Teller
 from frisket.edits.progress import Progress
 from frisket.edits.repaint import Planes
-from frisket.edits.requests import EditRequest, from_json
+from frisket.edits.requests import NEEDS, EditRequest, Plane, from_json
 from frisket.edits.tasks import admit, row_of
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Engine
@@ -39,18 +39,14 @@ class EngineEasel:
         self._load(self._registry.default, "")
 
     def run(self, request: str, planes: Mapping[str, memoryview], tell: Teller) -> list[Finished]:
-        """planes: "pixels", "mask" and, if it was sent, "sources", row by row. Raises FrisketError only."""
+        """planes: what was sent, by Plane.value, row by row. Raises FrisketError only."""
         wanted, _ = admit(from_json(request), self._registry)
         engine = self._registry.find(wanted.engine)
         size = wanted.region.size
         try:
             tell.check()
             self._load(engine, wanted.model)
-            image = pixels.from_bytes(planes["pixels"], size, wanted.format)
-            mask, sources = (_gray(planes.get(name), size) for name in ("mask", "sources"))
-            if mask is None:
-                raise RequestInvalid(detail="No mask was sent")
-            return self._paint(wanted, Planes(image, mask, sources), engine, tell)
+            return self._paint(wanted, as_planes(wanted, planes), engine, tell)
         except FrisketError:
             raise
         except MemoryError as error:
@@ -69,6 +65,23 @@ class EngineEasel:
         if key not in self._loaded:
             engine.load(model)
             self._loaded.add(key)
+
+
+def as_planes(wanted: EditRequest, sent: Mapping[str, memoryview]) -> Planes:
+    """What was sent as arrays. Pixels that may be missing and are become zeros (the task does not look at them), such a
+    mask becomes full. Raises RequestInvalid for one that the task needs.
+    """
+    for plane in Plane:
+        if plane in NEEDS[wanted.task] and plane.value not in sent:
+            raise RequestInvalid(detail=f"The task {wanted.task.value} needs the {plane.value}, and none came")
+    size, fmt = wanted.region.size, wanted.format
+    mask, sources = (_gray(sent.get(plane.value), size) for plane in (Plane.MASK, Plane.SOURCES))
+    if mask is None:
+        mask = np.full((size.height, size.width), 255, np.uint8)
+    if Plane.PIXELS.value in sent:
+        return Planes(pixels.from_bytes(sent[Plane.PIXELS.value], size, fmt), mask, sources)
+    shape = (size.height, size.width, fmt.layout.channels)
+    return Planes(np.zeros(shape, pixels.DTYPES[fmt.samples]), mask, sources)
 
 
 def _gray(plane: memoryview | None, size: Size) -> np.ndarray | None:

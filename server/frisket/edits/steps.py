@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frisket.edits.requests import EditRequest, OutpaintParams, RestoreFacesParams, VariationParams
+from frisket.edits.requests import EditRequest, RestoreFacesParams, VariationParams, strength_of
 from frisket.engines.spec import Channels, Engine, EngineSpec, MaskLaw, Report, Task, Work
 from frisket.errors import EngineFailed
 from frisket.raster import fit as fitting
@@ -22,6 +22,9 @@ from frisket.raster import paste, pixels
 from frisket.raster.formats import Layout, PixelFormat
 from frisket.raster.geometry import Size
 from frisket.raster.sizes import Fit
+
+# Tasks that start from what the hole shows: there its alpha counts too.
+FROM_THE_HOLE = frozenset({Task.VARIATION, Task.INSTRUCT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,15 @@ def cut(
 ) -> Cut:
     """crop: (h, w, c) in the document's samples. hole: (h, w) float32.
 
-    A picture that is opaque wherever it counts (a variation's hole counts, another task's does not) is worked on
-    without its alpha, and what is painted is opaque. Else an engine of Channels.ANY paints alpha too, as a channel of
-    premultiplied colour; one of Channels.RGB leaves it alone.
+    A picture that is opaque wherever it counts (the hole counts for tasks FROM_THE_HOLE, for others it does not) is
+    worked on without its alpha, and what is painted is opaque. Else an engine of Channels.ANY paints alpha too, as a
+    channel of premultiplied colour; one of Channels.RGB leaves it alone.
     """
     fmt = request.format
     work = pixels.to_work(crop, fmt)
     alpha = work[..., -1] if fmt.layout.has_alpha else None
     colors = work[..., : fmt.layout.colors]
-    counts = hole >= 0 if request.task is Task.VARIATION else hole <= 0
+    counts = hole >= 0 if request.task in FROM_THE_HOLE else hole <= 0
     if alpha is not None and bool((alpha[counts] >= 1.0).all()):
         alpha = np.ones_like(alpha)
     elif alpha is not None and spec.channels is Channels.ANY:
@@ -66,30 +69,49 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
 
     Raises EngineFailed for an engine that breaks its contract, and whatever the engine raises.
     """
-    params = request.params
-    assert not isinstance(params, RestoreFacesParams)
     h, w = made.hole.shape
     fit = engine.spec.size.plan(Size(w, h))
     report.check()
+    crop, hole = fitting.apply(made.image, fit), fitting.apply_mask(made.hole, fit)
+    return fills_of(crop, hole, fit, engine, request, report, _fitted(made.sources, fit))
+
+
+def fills_of(
+    crop: np.ndarray,
+    hole: np.ndarray,
+    fit: Fit,
+    engine: Engine,
+    request: EditRequest,
+    report: Report,
+    sources: np.ndarray | None = None,
+) -> list[np.ndarray]:
+    """Run the engine on what `Work` says of crop, hole and sources (all of fit.padded), and enlarge to fit.source.
+
+    Raises EngineFailed for an engine that breaks its contract, and whatever the engine raises.
+    """
+    params = request.params
+    assert not isinstance(params, RestoreFacesParams)
     work = Work(
         task=request.task,
-        crop=fitting.apply(made.image, fit),
-        hole=fitting.apply_mask(made.hole, fit),
+        crop=crop,
+        hole=hole,
         params=request.engine_params,
         seeds=request.seeds,
         prompt=params.prompt,
         negative_prompt=params.negative_prompt,
-        strength=1.0 if isinstance(params, OutpaintParams) else params.strength,
-        sources=_fitted(made.sources, fit),
+        strength=strength_of(params),
+        sources=sources,
         tileable=isinstance(params, VariationParams) and params.tileable,
     )
     fills = []
     for fill in engine.run(work, report):
         report.check()
+        if np.shape(fill)[:2] != crop.shape[:2]:
+            raise EngineFailed(engine=engine.spec.id, reason="it gave back a picture of another size")
         fills.append(fitting.undo(np.asarray(fill, np.float32), fit))
     report.check()
-    if len(fills) != len(request.seeds) or any(fill.shape[:2] != (h, w) for fill in fills):
-        raise EngineFailed(engine=engine.spec.id, reason="it gave back another number or size of pictures")
+    if len(fills) != len(request.seeds):
+        raise EngineFailed(engine=engine.spec.id, reason="it gave back another number of pictures")
     if not all(np.isfinite(fill).all() for fill in fills):
         raise EngineFailed(engine=engine.spec.id, reason="it gave back values that are no numbers")
     return fills

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from frisket.edits.plan import plan_outpaint, plan_selection
-from frisket.edits.requests import EditRequest
+from frisket.edits.plan import plan_outpaint, plan_selection, plan_text_to_layer
+from frisket.edits.requests import DEFAULT_STRENGTH, EditRequest, strength_of
 from frisket.edits.results import Plan
 from frisket.engines.registry import Registry
 from frisket.engines.spec import EngineSpec, Task
-from frisket.errors import ModelUnknown, TaskNotBuilt, TaskNotSupported, did_you_mean
+from frisket.errors import ModelUnknown, ParameterNotHonoured, TaskNotBuilt, TaskNotSupported, did_you_mean
 from frisket.raster.geometry import Box
 
 
@@ -30,6 +30,8 @@ TASKS: Mapping[Task, TaskRow] = {
     Task.INPAINT: TaskRow(plan_selection, "frisket.edits.inpaint:run"),
     Task.OUTPAINT: TaskRow(plan_outpaint, "frisket.edits.outpaint:run"),
     Task.VARIATION: TaskRow(plan_selection, "frisket.edits.variation:run"),
+    Task.TEXT_TO_LAYER: TaskRow(plan_text_to_layer, "frisket.edits.text_to_layer:run"),
+    Task.INSTRUCT: TaskRow(plan_selection, "frisket.edits.instruct:run"),
 }
 
 
@@ -43,18 +45,42 @@ def row_of(task: Task) -> TaskRow:
 def admit(request: EditRequest, registry: Registry) -> tuple[EditRequest, EngineSpec]:
     """The request with engine and parameters filled in, and the spec of its engine.
 
-    Raises TaskNotBuilt, EngineUnknown, TaskNotSupported, ModelUnknown, ParameterUnknown, ParameterOutOfRange.
+    Raises TaskNotBuilt, EngineUnknown, TaskNotSupported, ModelUnknown, ParameterUnknown, ParameterOutOfRange,
+    ParameterNotHonoured.
     """
     row_of(request.task)
     able = [engine.spec.id for engine in registry.for_task(request.task)]
     engine_id = request.engine or (able[0] if able else "")
     if not engine_id:
-        raise TaskNotSupported(engine="This server", task=request.task.value, suggestion="It has no engine for that.")
+        raise TaskNotSupported(engine="This server", task=request.task.value, suggestion=_who_does(able))
     spec = registry.find(engine_id).spec
     if request.task not in spec.tasks:
-        raise TaskNotSupported(engine=spec.id, task=request.task.value, suggestion=did_you_mean("", able))
+        raise TaskNotSupported(engine=spec.id, task=request.task.value, suggestion=_who_does(able))
     if request.model and request.model not in spec.models:
         suggestion = did_you_mean(request.model, list(spec.models))
         raise ModelUnknown(engine=spec.id, model=request.model, suggestion=suggestion)
     params = spec.check_params(request.engine_params)
+    check_honoured(request, spec, registry)
     return replace(request, engine=spec.id, engine_params=params), spec
+
+
+def check_honoured(request: EditRequest, spec: EngineSpec, registry: Registry) -> None:
+    """What the user set must be what the engine can follow; only a prompt is let through (the result tells then).
+
+    Raises ParameterNotHonoured.
+    """
+    others = registry.for_task(request.task)
+    if getattr(request.params, "negative_prompt", "") and not spec.uses_negative_prompt:
+        able = [other.spec.id for other in others if other.spec.uses_negative_prompt]
+        raise ParameterNotHonoured(engine=spec.id, name="negative_prompt", suggestion=_who_does(able))
+    usual = DEFAULT_STRENGTH.get(request.task)
+    if usual is not None and strength_of(request.params) != usual and not spec.uses_strength:
+        able = [other.spec.id for other in others if other.spec.uses_strength]
+        raise ParameterNotHonoured(engine=spec.id, name="strength", suggestion=_who_does(able))
+
+
+def _who_does(able: Sequence[str]) -> str:
+    """Engines by id, or where to get one."""
+    if able:
+        return did_you_mean("", list(able))
+    return "It takes a model: `frisket models list` shows which there are, `frisket models pull` fetches one."

@@ -26,6 +26,8 @@ class Task(enum.Enum):
     INPAINT = "inpaint"
     OUTPAINT = "outpaint"
     VARIATION = "variation"
+    TEXT_TO_LAYER = "text-to-layer"
+    INSTRUCT = "instruct"
     RESTORE_FACES = "restore-faces"
 
 
@@ -109,7 +111,9 @@ class EngineSpec:
     models: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
     deterministic: bool = True
-    uses_prompt: bool = False
+    uses_prompt: bool = False  # without: a prompt is accepted, has no effect, and the result says so
+    uses_negative_prompt: bool = False  # without: one that is given is refused
+    uses_strength: bool = True  # without: one other than the task's own default is refused
     licence: str = ""
     context_share: float = 0.75  # context beyond the selection's box, as a share of its longer side
     context_min: int = 64  # and at least this many px
@@ -152,6 +156,7 @@ class Work:
     crop: (h, w, c) float32, perceptual (gamma-encoded) values, 0...1 for integer pictures, unclamped for float ones;
     c is 1 to 4 (Channels.ANY; an alpha channel is last, colour premultiplied) or 3 (Channels.RGB).
     hole: (h, w) float32 0...1, 1 = repaint, values between ask for a partial change; its size is the crop's.
+    For Task.TEXT_TO_LAYER the crop is 0.5 and the hole 1 everywhere; for Task.INSTRUCT the prompt says what to do.
     seeds: one picture is made for each, 0 <= seed < 2**32.
     """
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from frisket.edits.requests import (
     EditRequest,
     InpaintParams,
+    InstructParams,
     MaskDials,
     OutpaintParams,
     Params,
     RestoreFacesParams,
+    TextToLayerParams,
     VariationParams,
 )
 from frisket.edits.results import Degradation, DegradationKind, Piece, Plan
@@ -45,6 +47,8 @@ TASKS = {
     Task.OUTPAINT: models_pb2.TASK_OUTPAINT,
     Task.VARIATION: models_pb2.TASK_VARIATION,
     Task.RESTORE_FACES: models_pb2.TASK_RESTORE_FACES,
+    Task.TEXT_TO_LAYER: models_pb2.TASK_TEXT_TO_LAYER,
+    Task.INSTRUCT: models_pb2.TASK_INSTRUCT,
 }
 PARAM_KINDS = {
     ParamKind.FLOAT: models_pb2.Param.KIND_FLOAT,
@@ -158,6 +162,9 @@ def request_to_proto(request: EditRequest) -> edits_pb2.EditRequest:
             edits_pb2.RestoreFacesParams(strength=p.strength, faces=faces, upscale=p.upscale)
         )
         return message
+    if isinstance(p, TextToLayerParams):
+        message.text_to_layer.CopyFrom(edits_pb2.TextToLayerParams(prompt=p.prompt, negative_prompt=p.negative_prompt))
+        return message
     words = {"prompt": p.prompt, "negative_prompt": p.negative_prompt, "dials": _dials_to_proto(p.dials)}
     if isinstance(p, InpaintParams):
         message.inpaint.CopyFrom(
@@ -165,7 +172,9 @@ def request_to_proto(request: EditRequest) -> edits_pb2.EditRequest:
         )
     elif isinstance(p, OutpaintParams):
         sides = {"left": p.left, "top": p.top, "right": p.right, "bottom": p.bottom}
-        message.outpaint.CopyFrom(edits_pb2.OutpaintParams(**sides, **words))
+        message.outpaint.CopyFrom(edits_pb2.OutpaintParams(transparent=p.transparent, **sides, **words))
+    elif isinstance(p, InstructParams):
+        message.instruct.CopyFrom(edits_pb2.InstructParams(**words))
     else:
         message.variation.CopyFrom(edits_pb2.VariationParams(strength=p.strength, tileable=p.tileable, **words))
     return message
@@ -195,11 +204,16 @@ def _params_from_proto(message: edits_pb2.EditRequest) -> Params:
     if which == "outpaint":
         p = message.outpaint
         dials = _dials_from_proto(p.dials)
-        return OutpaintParams(p.left, p.top, p.right, p.bottom, p.prompt, p.negative_prompt, dials)
+        return OutpaintParams(p.left, p.top, p.right, p.bottom, p.prompt, p.negative_prompt, dials, p.transparent)
     if which == "variation":
         p = message.variation
         strength = p.strength if p.HasField("strength") else 0.5
         return VariationParams(strength, p.prompt, p.negative_prompt, p.tileable, _dials_from_proto(p.dials))
+    if which == "text_to_layer":
+        return TextToLayerParams(message.text_to_layer.prompt, message.text_to_layer.negative_prompt)
+    if which == "instruct":
+        p = message.instruct
+        return InstructParams(p.prompt, p.negative_prompt, _dials_from_proto(p.dials))
     if which == "restore_faces":
         p = message.restore_faces
         strength = p.strength if p.HasField("strength") else 0.7
@@ -272,6 +286,8 @@ def engine_to_proto(spec: EngineSpec) -> models_pb2.Engine:
         devices=spec.devices,
         deterministic=spec.deterministic,
         uses_prompt=spec.uses_prompt,
+        uses_negative_prompt=spec.uses_negative_prompt,
+        uses_strength=spec.uses_strength,
         licence=spec.licence,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from frisket.edits.requests import EditRequest
+from frisket.edits.requests import NEEDS, EditRequest, Plane
 from frisket.errors import (
     ImageTooLarge,
     MaskSizeDiffers,
@@ -56,18 +56,36 @@ class Limits:
             raise ParameterOutOfRange(name="request_id", value=header.request_id[:40] or "empty", wanted="a UUID")
         if len(header.client_name) > self.max_id:
             raise ParameterOutOfRange(name="client_name", value="too long", wanted=f"at most {self.max_id} characters")
-        size = convert.size_from_proto(header.pixels.size)
+        sent = sent_planes(header)
+        for plane in Plane:
+            if plane in NEEDS[request.task] and plane not in sent:
+                detail = f"The task {request.task.value} needs the {plane.value}, and the header declares none"
+                raise RequestInvalid(detail=detail)
+        if Plane.PIXELS in sent:
+            self._check_pixels(header.pixels, request)
+        self.check_size(request.region.size)
+        if request.region.empty:
+            raise RegionInvalid(region=request.region, width=request.canvas.width, height=request.canvas.height)
+        for plane in (Plane.MASK, Plane.SOURCES):
+            if plane in sent:
+                _check_mask(plane.value, sent[plane], request.region.size)
+
+    def _check_pixels(self, header: images_pb2.ImageHeader, request: EditRequest) -> None:
+        size = convert.size_from_proto(header.size)
         self.check_size(size)
         if size.area < 1:
             raise RequestInvalid(detail=f"The pixels are declared as {size}")
         if size != request.region.size:
             raise RegionInvalid(region=request.region, width=request.canvas.width, height=request.canvas.height)
-        if convert.format_from_proto(header.pixels.format) != request.format:
+        if convert.format_from_proto(header.format) != request.format:
             raise RequestInvalid(detail="The format of the pixels differs from the request's")
-        check_bytes("pixels", header.pixels, request.format)
-        _check_mask("mask", header.mask, size)
-        if header.HasField("sources"):
-            _check_mask("sources", header.sources, size)
+        check_bytes("pixels", header, request.format)
+
+
+def sent_planes(header: studio_pb2.SubmitHeader) -> dict[Plane, images_pb2.ImageHeader]:
+    """The planes that a header declares."""
+    fields = ((Plane.PIXELS, header.pixels), (Plane.MASK, header.mask), (Plane.SOURCES, header.sources))
+    return {plane: own for plane, own in fields if header.HasField(plane.value)}
 
 
 def _check_mask(plane: str, header: images_pb2.ImageHeader, size: Size) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from grpc.aio import ServicerContext
 
 import frisket
-from frisket.edits.requests import EditRequest, from_json, to_json
+from frisket.edits.requests import EditRequest, Plane, from_json, to_json
 from frisket.edits.results import ResultMeta
 from frisket.edits.tasks import admit, row_of
 from frisket.engines.registry import Registry
@@ -17,10 +17,10 @@ from frisket.errors import RequestInvalid, ServerDraining, UploadTruncated
 from frisket.jobs.desk import Desk
 from frisket.jobs.records import Event, EventKind, Job, NewJob
 from frisket.jobs.states import JobState
-from frisket.raster.formats import Codec
+from frisket.raster.formats import Codec, PixelFormat
 from frisket.raster.geometry import Box
 from frisket.rpc import convert, transfer
-from frisket.rpc.limits import MASK_FORMAT, Limits
+from frisket.rpc.limits import MASK_FORMAT, Limits, sent_planes
 from frisket.rpc.stubs import images_pb2, jobs_pb2, models_pb2, studio_pb2, studio_pb2_grpc
 
 PROTOCOL = 1
@@ -84,7 +84,8 @@ class Studio(studio_pb2_grpc.StudioServicer):
         request, _ = admit(convert.request_from_proto(header.request), self._registry)
         self._limits.check_submission(header, request)
         client = header.client_name or "anonymous"
-        planned = request.region.area * (request.format.pixel_bytes + 1 + header.HasField("sources"))
+        formats = [_format_of(plane, request) for plane in sent_planes(header)]
+        planned = request.region.area * sum(fmt.pixel_bytes for fmt in formats)
         taken = await self._desk.find(header.request_id)
         room = contextlib.nullcontext() if taken else self._desk.reserve(client, planned)
         with room:
@@ -94,11 +95,11 @@ class Studio(studio_pb2_grpc.StudioServicer):
         return self._job(job, reused)
 
     def _receivers(self, header: studio_pb2.SubmitHeader, request: EditRequest) -> dict[str, transfer.Receiver]:
-        planes = {"pixels": (header.pixels, request.format), "mask": (header.mask, MASK_FORMAT)}
-        if header.HasField("sources"):
-            planes["sources"] = (header.sources, MASK_FORMAT)
         tools = (self._desk.blobs, self._decoding)
-        return {plane: transfer.Receiver(plane, own, fmt, *tools) for plane, (own, fmt) in planes.items()}
+        return {
+            plane.value: transfer.Receiver(plane.value, own, _format_of(plane, request), *tools)
+            for plane, own in sent_planes(header).items()
+        }
 
     async def WatchJob(self, request, context: ServicerContext) -> AsyncIterator[jobs_pb2.JobEvent]:
         async for event in self._desk.watch(request.job, request.after_sequence, request.previews):
@@ -159,6 +160,10 @@ class Studio(studio_pb2_grpc.StudioServicer):
         if job.error is not None:
             message.error.CopyFrom(convert.error_to_proto(job.error))
         return message
+
+
+def _format_of(plane: Plane, request: EditRequest) -> PixelFormat:
+    return request.format if plane is Plane.PIXELS else MASK_FORMAT
 
 
 async def _header_of(parts: AsyncIterator[studio_pb2.SubmitEditRequest]) -> studio_pb2.SubmitHeader:

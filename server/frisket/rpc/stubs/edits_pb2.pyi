@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EditRequest(_message.Message):
-    __slots__ = ("canvas", "region", "format", "engine", "model", "seed", "count", "engine_params", "inpaint", "outpaint", "variation", "restore_faces")
+    __slots__ = ("canvas", "region", "format", "engine", "model", "seed", "count", "engine_params", "inpaint", "outpaint", "variation", "restore_faces", "text_to_layer", "instruct")
     class EngineParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,8 @@ class EditRequest(_message.Message):
     OUTPAINT_FIELD_NUMBER: _ClassVar[int]
     VARIATION_FIELD_NUMBER: _ClassVar[int]
     RESTORE_FACES_FIELD_NUMBER: _ClassVar[int]
+    TEXT_TO_LAYER_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCT_FIELD_NUMBER: _ClassVar[int]
     canvas: _images_pb2.Size
     region: _images_pb2.Box
     format: _images_pb2.PixelFormat
@@ -42,7 +44,9 @@ class EditRequest(_message.Message):
     outpaint: OutpaintParams
     variation: VariationParams
     restore_faces: RestoreFacesParams
-    def __init__(self, canvas: _Optional[_Union[_images_pb2.Size, _Mapping]] = ..., region: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., format: _Optional[_Union[_images_pb2.PixelFormat, _Mapping]] = ..., engine: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., count: _Optional[int] = ..., engine_params: _Optional[_Mapping[str, Value]] = ..., inpaint: _Optional[_Union[InpaintParams, _Mapping]] = ..., outpaint: _Optional[_Union[OutpaintParams, _Mapping]] = ..., variation: _Optional[_Union[VariationParams, _Mapping]] = ..., restore_faces: _Optional[_Union[RestoreFacesParams, _Mapping]] = ...) -> None: ...
+    text_to_layer: TextToLayerParams
+    instruct: InstructParams
+    def __init__(self, canvas: _Optional[_Union[_images_pb2.Size, _Mapping]] = ..., region: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., format: _Optional[_Union[_images_pb2.PixelFormat, _Mapping]] = ..., engine: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., count: _Optional[int] = ..., engine_params: _Optional[_Mapping[str, Value]] = ..., inpaint: _Optional[_Union[InpaintParams, _Mapping]] = ..., outpaint: _Optional[_Union[OutpaintParams, _Mapping]] = ..., variation: _Optional[_Union[VariationParams, _Mapping]] = ..., restore_faces: _Optional[_Union[RestoreFacesParams, _Mapping]] = ..., text_to_layer: _Optional[_Union[TextToLayerParams, _Mapping]] = ..., instruct: _Optional[_Union[InstructParams, _Mapping]] = ...) -> None: ...
 
 class Value(_message.Message):
     __slots__ = ("number", "integer", "flag", "text")
@@ -85,7 +89,7 @@ class InpaintParams(_message.Message):
     def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., dials: _Optional[_Union[MaskDials, _Mapping]] = ..., move_right: _Optional[int] = ..., move_down: _Optional[int] = ...) -> None: ...
 
 class OutpaintParams(_message.Message):
-    __slots__ = ("left", "top", "right", "bottom", "prompt", "negative_prompt", "dials")
+    __slots__ = ("left", "top", "right", "bottom", "prompt", "negative_prompt", "dials", "transparent")
     LEFT_FIELD_NUMBER: _ClassVar[int]
     TOP_FIELD_NUMBER: _ClassVar[int]
     RIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +97,7 @@ class OutpaintParams(_message.Message):
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     DIALS_FIELD_NUMBER: _ClassVar[int]
+    TRANSPARENT_FIELD_NUMBER: _ClassVar[int]
     left: int
     top: int
     right: int
@@ -100,7 +105,8 @@ class OutpaintParams(_message.Message):
     prompt: str
     negative_prompt: str
     dials: MaskDials
-    def __init__(self, left: _Optional[int] = ..., top: _Optional[int] = ..., right: _Optional[int] = ..., bottom: _Optional[int] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., dials: _Optional[_Union[MaskDials, _Mapping]] = ...) -> None: ...
+    transparent: bool
+    def __init__(self, left: _Optional[int] = ..., top: _Optional[int] = ..., right: _Optional[int] = ..., bottom: _Optional[int] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., dials: _Optional[_Union[MaskDials, _Mapping]] = ..., transparent: bool = ...) -> None: ...
 
 class VariationParams(_message.Message):
     __slots__ = ("strength", "prompt", "negative_prompt", "tileable", "dials")
@@ -115,6 +121,24 @@ class VariationParams(_message.Message):
     tileable: bool
     dials: MaskDials
     def __init__(self, strength: _Optional[float] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., tileable: bool = ..., dials: _Optional[_Union[MaskDials, _Mapping]] = ...) -> None: ...
+
+class TextToLayerParams(_message.Message):
+    __slots__ = ("prompt", "negative_prompt")
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    prompt: str
+    negative_prompt: str
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ...) -> None: ...
+
+class InstructParams(_message.Message):
+    __slots__ = ("prompt", "negative_prompt", "dials")
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    DIALS_FIELD_NUMBER: _ClassVar[int]
+    prompt: str
+    negative_prompt: str
+    dials: MaskDials
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., dials: _Optional[_Union[MaskDials, _Mapping]] = ...) -> None: ...
 
 class RestoreFacesParams(_message.Message):
     __slots__ = ("strength", "faces", "upscale")

@@ -16,11 +16,15 @@ class Task(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TASK_OUTPAINT: _ClassVar[Task]
     TASK_VARIATION: _ClassVar[Task]
     TASK_RESTORE_FACES: _ClassVar[Task]
+    TASK_TEXT_TO_LAYER: _ClassVar[Task]
+    TASK_INSTRUCT: _ClassVar[Task]
 TASK_UNSPECIFIED: Task
 TASK_INPAINT: Task
 TASK_OUTPAINT: Task
 TASK_VARIATION: Task
 TASK_RESTORE_FACES: Task
+TASK_TEXT_TO_LAYER: Task
+TASK_INSTRUCT: Task
 
 class Param(_message.Message):
     __slots__ = ("name", "kind", "default_value", "help", "low", "high", "unit", "choices", "advanced")
@@ -73,7 +77,7 @@ class SizeRule(_message.Message):
     def __init__(self, min_side: _Optional[int] = ..., max_side: _Optional[int] = ..., multiple: _Optional[int] = ..., max_pixels: _Optional[int] = ..., native_side: _Optional[int] = ...) -> None: ...
 
 class Engine(_message.Message):
-    __slots__ = ("id", "title", "summary", "tasks", "size", "params", "models", "devices", "deterministic", "uses_prompt", "licence")
+    __slots__ = ("id", "title", "summary", "tasks", "size", "params", "models", "devices", "deterministic", "uses_prompt", "licence", "uses_negative_prompt", "uses_strength")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +89,8 @@ class Engine(_message.Message):
     DETERMINISTIC_FIELD_NUMBER: _ClassVar[int]
     USES_PROMPT_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
+    USES_NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    USES_STRENGTH_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     summary: str
@@ -96,4 +102,6 @@ class Engine(_message.Message):
     deterministic: bool
     uses_prompt: bool
     licence: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., summary: _Optional[str] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., size: _Optional[_Union[SizeRule, _Mapping]] = ..., params: _Optional[_Iterable[_Union[Param, _Mapping]]] = ..., models: _Optional[_Iterable[str]] = ..., devices: _Optional[_Iterable[str]] = ..., deterministic: bool = ..., uses_prompt: bool = ..., licence: _Optional[str] = ...) -> None: ...
+    uses_negative_prompt: bool
+    uses_strength: bool
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., summary: _Optional[str] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., size: _Optional[_Union[SizeRule, _Mapping]] = ..., params: _Optional[_Iterable[_Union[Param, _Mapping]]] = ..., models: _Optional[_Iterable[str]] = ..., devices: _Optional[_Iterable[str]] = ..., deterministic: bool = ..., uses_prompt: bool = ..., licence: _Optional[str] = ..., uses_negative_prompt: bool = ..., uses_strength: bool = ...) -> None: ...
