@@ -39,6 +39,24 @@ def test_what_is_no_length_is_refused(refused, files: Path, text: str) -> None:
     assert told["data"]["name"] == "left"
 
 
+def test_fills_what_is_transparent(frisket, files: Path) -> None:
+    frisket("outpaint", files / "cutout.png", "--transparent", "-o", files / "out.png", "--engine", "every", "--param",
+            "level=1.0", "--layer", files / "layer.png", "--right", "3")  # fmt: skip
+    before, after = (np.asarray(Image.open(files / name)) for name in ("cutout.png", "out.png"))
+    assert after.shape == (80, 103, 4)
+    new = np.zeros((80, 103), bool)
+    new[30:50, 40:60] = new[:, 100:] = True
+    assert np.array_equal(after[:, :100][~new[:, :100]], before[~new[:, :100]])
+    assert (after[new] == 255).all()
+    assert np.array_equal(np.asarray(Image.open(files / "layer.png"))[..., 3] > 0, new)
+
+
+def test_nothing_transparent_is_told(refused, files: Path) -> None:
+    told = refused("outpaint", files / "photo.png", "--transparent", "-o", files / "out.png", "--engine", "every")
+    assert told["error"] == "layer-unsuitable"
+    assert not (files / "out.png").exists()
+
+
 def test_at_least_one_side_has_to_grow(refused, files: Path) -> None:
     told = refused("outpaint", files / "photo.png", "-o", files / "out.png", "--engine", "every")
     assert told["error"] == "request-invalid"

@@ -25,6 +25,11 @@ def test_the_masked_part_alone(frisket, files: Path) -> None:
         assert (after[mask] == 255).all()
 
 
+def test_what_an_engine_cannot_follow_is_refused_by_name(refused, files: Path) -> None:
+    told = refused("vary", files / "photo.png", "-o", files / "out.png", "--negative-prompt", "people")
+    assert (told["error"], told["data"]["name"]) == ("parameter-not-honoured", "negative_prompt")
+
+
 def test_an_engine_that_cannot_says_which_can(refused, files: Path) -> None:
     told = refused("vary", files / "photo.png", "-o", files / "out.png", "--engine", "toy")
     assert told["error"] == "task-not-supported"

@@ -11,7 +11,7 @@ import grpc
 import pytest
 import zstandard
 
-from frisket.edits.requests import EditRequest, InpaintParams
+from frisket.edits.requests import EditRequest, InpaintParams, TextToLayerParams
 from frisket.raster.formats import PixelFormat, Samples
 from frisket.raster.geometry import Box, Size
 from frisket.rpc import convert
@@ -21,6 +21,7 @@ from frisket.rpc.stubs import images_pb2, jobs_pb2, studio_pb2, studio_pb2_grpc
 Messages = list[studio_pb2.SubmitEditRequest]
 PIXELS, MASK = studio_pb2.Chunk.PLANE_PIXELS, studio_pb2.Chunk.PLANE_MASK
 W, H = 16, 12
+SIZE = Size(W, H)
 
 
 def header(**changes) -> studio_pb2.SubmitHeader:
@@ -60,6 +61,21 @@ def whole(**changes) -> Messages:
     return [first(**changes), chunk(PIXELS, bytes(W * H * 3)), chunk(MASK, b"\xff" * W * H)]
 
 
+def without(plane: str) -> studio_pb2.SubmitEditRequest:
+    made = header()
+    made.ClearField(plane)  # type: ignore[arg-type]
+    return studio_pb2.SubmitEditRequest(header=made)
+
+
+def new_layer(size: Size = SIZE, region: Box | None = None, words: str = "cat") -> studio_pb2.SubmitEditRequest:
+    """A header that declares no plane, as this task needs none."""
+    request = convert.request_to_proto(EditRequest(size, region or Box.of(size), TextToLayerParams("cat")))
+    request.text_to_layer.prompt = words
+    return studio_pb2.SubmitEditRequest(
+        header=studio_pb2.SubmitHeader(request_id=str(uuid.uuid4()), client_name="hostile", request=request)
+    )
+
+
 HUGE = {f"{plane}__size__{side}": 30_000 for plane in ("pixels", "mask") for side in ("width", "height")}
 HUGE |= {f"request__{box}__{side}": 30_000 for box in ("canvas", "region") for side in ("width", "height")}
 FLOAT = {"request__format__samples": images_pb2.SAMPLES_F32, "pixels__format__samples": images_pb2.SAMPLES_F32}
@@ -94,6 +110,12 @@ LIES: dict[str, tuple[Callable[[], Messages], str]] = {
     "zstd that is none": (lambda: whole(mask__codec=images_pb2.CODEC_ZSTD), "upload-corrupt"),
     "strips that are none": (lambda: whole(pixels__codec=images_pb2.CODEC_STRIP_ZSTD), "upload-corrupt"),
     "wrong sha256": (lambda: whole(pixels__sha256=hashlib.sha256(b"other").digest()), "upload-corrupt"),
+    "pixels not declared": (lambda: [without("pixels")], "request-invalid"),
+    "mask not declared": (lambda: [without("mask")], "request-invalid"),
+    "a chunk of a plane not declared": (lambda: [new_layer(), chunk(PIXELS, b"x")], "request-invalid"),
+    "a layer of 30 000 x 30 000": (lambda: [new_layer(Size(30_000, 30_000))], "image-too-large"),
+    "a layer of no size": (lambda: [new_layer(region=Box(3, 3, 0, 0))], "region-invalid"),
+    "no words": (lambda: [new_layer(words="")], "parameter-out-of-range"),
     "no request id": (lambda: whole(request_id=""), "parameter-out-of-range"),
     "endless request id": (lambda: whole(request_id="x" * 10_000), "parameter-out-of-range"),
     "endless name": (lambda: whole(client_name="x" * 10_000), "parameter-out-of-range"),

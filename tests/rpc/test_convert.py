@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 
@@ -31,7 +33,8 @@ def test_requests(request: EditRequest) -> None:
     )
     assert dict(back.engine_params) == dict(request.engine_params)
     assert type(params) is type(wanted)
-    assert getattr(params, "dials", None) == getattr(wanted, "dials", None)
+    for name in ("dials", "prompt", "negative_prompt", "transparent"):
+        assert getattr(params, name, None) == getattr(wanted, name, None)
 
 
 def test_unset_fields_mean_the_documented_defaults() -> None:
@@ -84,3 +87,6 @@ def test_engines_show_their_parameters() -> None:
     assert (shown.name, shown.default_value.integer, shown.low, shown.high) == ("steps", 20, 1, 100)
     assert shown.advanced
     assert list(message.models) == ["m"]
+    assert (message.uses_prompt, message.uses_negative_prompt, message.uses_strength) == (False, False, True)
+    assert convert.engine_to_proto(replace(spec, uses_negative_prompt=True)).uses_negative_prompt
+    assert not convert.engine_to_proto(replace(spec, uses_strength=False)).uses_strength

@@ -12,7 +12,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from frisket.client.client import Client
-from frisket.edits.requests import EditRequest, InpaintParams, RestoreFacesParams, from_json
+from frisket.edits.requests import (
+    EditRequest,
+    InpaintParams,
+    InstructParams,
+    OutpaintParams,
+    RestoreFacesParams,
+    TextToLayerParams,
+    VariationParams,
+    from_json,
+)
 from frisket.errors import (
     Cancelled,
     EngineFailed,
@@ -21,12 +30,15 @@ from frisket.errors import (
     ImageNotFinite,
     JobNotFinished,
     JobUnknown,
+    LayerUnsuitable,
     MaskEmpty,
     OutOfMemory,
+    ParameterNotHonoured,
     RequestIdReused,
     RequestInvalid,
     ResultUnknown,
     TaskNotBuilt,
+    TaskNotSupported,
     TokenMissing,
     TokenWrong,
     WorkerCrashed,
@@ -154,6 +166,110 @@ def test_a_picture_too_large_for_one_chunk_arrives_whole(client: Client) -> None
     result = client.result(job.id)
     image[..., 3] = 255  # nothing known is left, so what is painted is opaque
     assert np.array_equal(np.frombuffer(result.pixels, np.uint8).reshape(image.shape), image)
+
+
+CAT = TextToLayerParams("a cat that sleeps in the morning sun on a wall", "dogs")  # 46 and 4 characters: 42 %
+
+
+@pytest.mark.parametrize("fmt", [FORMATS[i] for i in (2, 5, 8, 15)], ids=str)
+def test_a_new_layer_needs_no_plane_at_all(client: Client, fmt: PixelFormat) -> None:
+    region = Box(9, 5, 21, 13)
+    request = ask("", fmt, params=CAT, region=region)
+    assert client.plan(request, []).region == region
+    job = client.submit(request)
+    outcome(client, job.id)
+    result = client.result(job.id)
+    assert (result.box, result.format) == (region, fmt)
+    kind = picture(fmt).dtype
+    pixels = np.frombuffer(result.pixels, kind).reshape(13, 21, -1).astype(np.float64)
+    full = 1 if fmt.samples.is_float else np.iinfo(kind).max
+    assert np.abs(pixels[..., : fmt.layout.colors] / full - 0.42).max() < 3e-3
+    assert not fmt.layout.has_alpha or (pixels[..., -1] == full).all()
+    assert result.mask == b"\xff" * region.area
+    assert from_json(result.request_json).params == CAT
+
+
+def test_planes_that_a_new_layer_does_not_need_are_not_looked_at(client: Client) -> None:
+    jobs = [client.submit(ask("", params=CAT)), submit(client, ask("", params=CAT))]
+    for job in jobs:
+        outcome(client, job.id)
+    first, second = (client.result(job.id) for job in jobs)
+    assert (first.pixels, first.mask, first.box) == (second.pixels, second.mask, second.box)
+
+
+def test_a_new_layer_is_the_same_job_for_the_same_id(client: Client) -> None:
+    key = str(uuid.uuid4())
+    first, second = (client.submit(ask("", params=CAT), request_id=key) for _ in range(2))
+    assert (second.id, second.reused) == (first.id, True)
+    with pytest.raises(RequestIdReused):
+        submit(client, ask("", params=CAT), request_id=key)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_instruction_changes_what_is_selected(client: Client, whole: bool) -> None:
+    request, image = ask("", params=InstructParams("make it winter, please")), picture()
+    job = client.submit(request, image.tobytes()) if whole else submit(client, request, image)
+    outcome(client, job.id)
+    result = client.result(job.id)
+    assert result.box == (Box(0, 0, W, H) if whole else HOLE), "no mask means everything"
+    assert set(result.pixels) == {56}, "22 % of 255"
+    assert set(result.mask) == {255}
+
+
+def test_no_mask_means_everything_and_none_is_needed_to_grow(client: Client) -> None:
+    image = picture()
+    job = client.submit(ask("every", params=VariationParams(), engine_params={"level": 1.0}), image.tobytes())
+    outcome(client, job.id)
+    assert client.result(job.id).box == Box(0, 0, W, H)
+    job = client.submit(ask("every", params=OutpaintParams(left=3)), image.tobytes())
+    outcome(client, job.id)
+    assert client.result(job.id).box == Box(-3, 0, 3, H)
+
+
+@pytest.mark.parametrize(
+    ("params", "planes", "lacking"),
+    [
+        (InpaintParams(), (), "pixels"),
+        (InpaintParams(), ("pixels",), "mask"),
+        (InpaintParams(), ("mask",), "pixels"),
+        (OutpaintParams(left=1), (), "pixels"),
+        (VariationParams(), ("mask",), "pixels"),
+        (InstructParams("x"), ("mask",), "pixels"),
+    ],
+)
+def test_a_plane_that_the_task_needs_is_asked_for(client: Client, params, planes, lacking: str) -> None:
+    sent = {"pixels": picture().tobytes(), "mask": mask().tobytes()}
+    pixels, seen = (sent[plane] if plane in planes else None for plane in ("pixels", "mask"))
+    engine = "painter" if isinstance(params, InstructParams) else "every"
+    with pytest.raises(RequestInvalid, match=f"needs the {lacking}"):
+        client.submit(ask(engine, params=params), pixels, seen)
+
+
+def test_the_transparent_part_is_filled(client: Client) -> None:
+    fmt = PixelFormat(layout=Layout.RGBA)
+    image = picture(fmt)
+    request = ask("every", fmt, params=OutpaintParams(transparent=True), engine_params={"level": 1.0})
+    with pytest.raises(LayerUnsuitable):
+        outcome(client, submit(client, request, image).id)
+    image[HOLE.slices][..., 3] = 0
+    image[0, 0, 3] = 1
+    plan = client.plan(request, [HOLE])
+    assert plan.region == Box(15, 11, 20, 18)
+    job = submit(client, request, image)
+    outcome(client, job.id)
+    result = client.result(job.id)
+    assert result.box == HOLE
+    assert set(result.pixels) == set(result.mask) == {255}
+
+
+def test_what_an_engine_cannot_do_or_follow_is_refused_before_a_pixel_is_sent(client: Client) -> None:
+    with pytest.raises(TaskNotSupported, match="painter"):
+        client.submit(ask("patch", params=CAT))
+    with pytest.raises(ParameterNotHonoured, match="negative_prompt"):
+        submit(client, ask("patch", params=InpaintParams(negative_prompt="people")))
+    shown = {engine.id: (engine.uses_negative_prompt, engine.uses_strength) for engine in client.engines()}
+    assert shown["painter"] == (True, False)
+    assert shown["patch"] == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,12 @@ class FileEdit:
             raise MaskEmpty(width=w, height=h)
         return cls(read, found, None, allowed)
 
+    def of_its_gaps(self) -> FileEdit:
+        """The same with a mask of what is fully transparent; as it is when nothing is, and the server says so."""
+        if self.picture.format.layout.has_alpha and (clear := self.picture.pixels[..., -1] <= 0).any():
+            return replace(self, mask=clear.astype(np.uint8) * 255)
+        return self
+
     @property
     def size(self) -> Size:
         return Size(self.mask.shape[1], self.mask.shape[0])
@@ -113,12 +119,7 @@ class FileEdit:
         where = plan.region.slices
         sources = None if self.sources is None else self.sources[where].tobytes()
         job = client.submit(request, self.picture.pixels[where].tobytes(), self.mask[where].tobytes(), sources=sources)
-        try:
-            wait(client, job.id, show)
-        except KeyboardInterrupt:
-            client.cancel(job.id)
-            raise
-        return [client.result(job.id, index) for index in range(request.count)]
+        return fetched(client, job.id, request.count, show)
 
     def write(self, results: Sequence[Result], output: Path, layer: Path | None) -> list[Path]:
         """The whole pictures, and with `layer` the new pixels alone. Returns the paths of the pictures."""
@@ -174,6 +175,16 @@ def cutout(result: Result) -> tuple[np.ndarray, PixelFormat]:
 
 def with_alpha(fmt: PixelFormat) -> PixelFormat:
     return PixelFormat(fmt.samples, Layout.RGBA if fmt.layout.colors == 3 else Layout.GRAY_ALPHA)
+
+
+def fetched(client: Client, job: str, count: int, show: bool) -> list[Result]:
+    """Wait with a progress bar, then fetch. Ctrl+C cancels the job on the server."""
+    try:
+        wait(client, job, show)
+    except KeyboardInterrupt:
+        client.cancel(job)
+        raise
+    return [client.result(job, index) for index in range(count)]
 
 
 def write_result(result: Result, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +14,18 @@ from frisket.edits.requests import MAX_CONTEXT, MAX_COUNT, MAX_DIAL, SEED_END, P
 
 if TYPE_CHECKING:
     from frisket.cli.edit_files import FileEdit
+    from frisket.client.client import Picture
 
 path = click.Path(path_type=Path)
 dial = click.IntRange(0, MAX_DIAL)
 
 picture_argument = click.argument("picture", type=path)
-_OUTPUT = (
-    click.option("-o", "--output", type=path, required=True, help="Where the result goes."),
-    click.option("--layer", type=path, help="Also write the new pixels alone, as a PNG with transparency."),
-)
-_WORDS = (
-    click.option("--prompt", default="", help="What to paint; empty continues what is there."),
-    click.option("--negative-prompt", default="", help="What to avoid."),
-)
+_OUTPUT = (click.option("-o", "--output", type=path, required=True, help="Where the result goes."),)
+_LAYER = (click.option("--layer", type=path, help="Also write the new pixels alone, as a PNG with transparency."),)
+_PROMPT = (click.option("--prompt", default="", help="What to paint; empty continues what is there."),)
+_AVOID = (click.option("--negative-prompt", default="", help="What to avoid; an engine that cannot refuses it."),)
 _CHOICE = (
-    click.option("--engine", default="", help="Engine id. [default: the built-in patch engine]"),
+    click.option("--engine", default="", help="Engine id. [default: the server's first that does this]"),
     click.option("--model", default="", help="Model id. [default: the engine's]"),
     click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same picture. [default: random]"),
     click.option("--count", type=click.IntRange(1, MAX_COUNT), default=1, show_default=True, help="How many pictures."),
@@ -47,11 +44,15 @@ _CONTEXT = (
 _SOURCES = (click.option("--sources", type=path, help="A second mask: white = content may be copied from here."),)
 
 
-def options(dials: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """All of them as one decorator; `dials`: also the mask's."""
+def options(
+    dials: bool = True, prompt: bool = True, picture: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """All of them as one decorator. dials: also the mask's; prompt: as an option; picture: those for an old one."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        groups = (_OUTPUT, _WORDS, _DIALS if dials else (), _CONTEXT, _SOURCES, _CHOICE)
+        old = (_DIALS if dials else (), _CONTEXT, _SOURCES) if picture else ()
+        words = (_PROMPT if prompt else (), _AVOID)
+        groups = (_OUTPUT, _LAYER if picture else (), *words, *old, _CHOICE)
         for option in reversed([option for group in groups for option in group]):
             command = option(command)
         return command
@@ -70,9 +71,13 @@ def carry_out(edit: FileEdit, params: Params, given: dict[str, Any]) -> None:
     edit.check_targets(given["output"], given["layer"])
     with a_server(given["server"], quiet=as_json) as runtime, client_of(runtime) as client:
         done = edit.run(client, show=not as_json)
-    written = edit.write(done, given["output"], given["layer"])
+    report(edit.write(done, given["output"], given["layer"]), done, given["output"], as_json)
+
+
+def report(written: Sequence[Path], done: Sequence[Picture], output: Path, as_json: bool) -> None:
+    """Say which files were written, and what the results tell."""
     first = done[0]
-    notes = [*first.notes, *_lossy(given["output"])]
+    notes = [*first.notes, *_lossy(output)]
     told = [f"  {words}" for words in (*(d.detail for d in first.degraded), *notes)]
     text = "\n".join([*(f"{path}  (seed {p.seed})" for path, p in zip(written, done, strict=True)), *told])
     fields = {

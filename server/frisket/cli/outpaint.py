@@ -28,14 +28,16 @@ def _px(name: str, text: str, full: int) -> int:
 @click.option("--top", default="0", metavar="PX|%", help="... at the top.")
 @click.option("--right", default="0", metavar="PX|%", help="... on the right.")
 @click.option("--bottom", default="0", metavar="PX|%", help="... at the bottom.")
+@click.option("--transparent", is_flag=True, help="Also fill what is fully transparent; soft alpha stays as it is.")
 @options(dials=False)
 @spoken
-def outpaint(picture: Path, **given) -> None:
+def outpaint(picture: Path, transparent: bool, **given) -> None:
     """Make PICTURE larger and continue it there; the old pixels stay as they were, bit for bit.
 
     \b
     Example:
       frisket outpaint photo.png --left 25% --right 25% -o wide.png
+      frisket outpaint rotated.png --transparent -o whole.png
     """
     from frisket.cli.edit_files import FileEdit
 
@@ -43,5 +45,6 @@ def outpaint(picture: Path, **given) -> None:
     full = {"left": edit.size.width, "top": edit.size.height, "right": edit.size.width, "bottom": edit.size.height}
     sides = {side: _px(side, given[side], full[side]) for side in SIDES}
     dials = MaskDials(context=given["context"])
-    params = OutpaintParams(**sides, prompt=given["prompt"], negative_prompt=given["negative_prompt"], dials=dials)
-    carry_out(edit, params, given)
+    words = {"prompt": given["prompt"], "negative_prompt": given["negative_prompt"]}
+    params = OutpaintParams(**sides, **words, dials=dials, transparent=transparent)
+    carry_out(edit.of_its_gaps() if transparent else edit, params, given)
