@@ -20,7 +20,8 @@ from frisket.engines.patch.poisson import blended
 from frisket.engines.patch.pyramid import Level
 from frisket.engines.patch.scale import WHITE
 from frisket.engines.patch.shiftmap import MOST_PIXELS, Prices, follow, layout
-from frisket.engines.patch.vote import certainty, trust, voted
+from frisket.engines.patch.vote import DEEPEST, certainty, put, trust, voted
+from frisket.raster.spans import mapped, places
 
 BORDER_SHARE = 0.6  # of one of the picture's four sides lies in the hole: the picture is being extended there
 BORDER_PRIOR = 10.0  # thousandths of a patch's greatest distance, for an offset as long as the picture
@@ -86,31 +87,27 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
         level, top = levels[k], k == len(levels) - 1
         hole = ~level.known
         bands.check()
-        hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
+        hy, hx = places(hole, bands.check)
         field = Field.over(hole, bands.check)
-        depth = level.depth
-        bands.check()
-        trusted = trust(depth, bands.check)
-        alpha = trusted[field.ty, field.tx]
+        trusted = trust(level.depth_within(DEEPEST, bands.check), bands.check)
+        alpha = mapped(lambda y, x, seen=trusted: seen[y, x], np.float32, bands.check, field.ty, field.tx)
         if parent is None:
             I = _start(level, field, method, seed, bands)
         else:
             I = level.I  # only its hole is written to, before it is read
             field.inherit(parent[0], level.valid, mixed(seed, k), bands.check)
-            weight = alpha * handed_down(*parent, field)
-            bands.check()
-            I[hy, hx] = voted(I, field, weight, hy, hx, bands)
+            weight = _product(alpha, handed_down(*parent, field, bands.check), bands)
+            put(I, hy, hx, voted(I, field, weight, hy, hx, bands), bands)
         for n in range(rounds[k]):
             sweeps = _sweeps(method, n, top, k >= len(levels) - 2)
             _e_step(field, I, level, method, mixed(seed, k, n), sweeps, k >= len(levels) - 2, trusted, bands)
-            weight = alpha * certainty(field)
-            bands.check()
+            weight = _product(alpha, certainty(field, bands.check), bands)
             if k == 0 and n == rounds[0] - 1:
                 blended(I, hole, field, weight, hy, hx, bands)
             else:
-                I[hy, hx] = voted(I, field, weight, hy, hx, bands)
+                put(I, hy, hx, voted(I, field, weight, hy, hx, bands), bands)
             tick(I[: len(hole)])
-        parent = (field, certainty(field)) if k else None
+        parent = (field, certainty(field, bands.check)) if k else None
     return I[: len(levels[0].known)]
 
 
@@ -152,7 +149,7 @@ def _e_step(
 def _start(level: Level, field: Field, method: Method, seed: int, bands: Bands) -> np.ndarray:
     """The first picture and field: smooth and random, or those of the shift map."""
     I = level.smooth(bands.check)
-    field.scatter(level.valid, seed)
+    field.scatter(level.valid, seed, bands.check)
     offset = layout(level, method.prices, seed, bands) if method.structured else None
     if offset is None:
         return I
@@ -164,8 +161,16 @@ def _start(level: Level, field: Field, method: Method, seed: int, bands: Bands) 
     return I
 
 
-def handed_down(parent: Field, sure: np.ndarray, field: Field) -> np.ndarray:
-    """(n,) float32: the certainty of each target's parent, 1e-8 where it has none."""
+def handed_down(parent: Field, sure: np.ndarray, field: Field, check: Callable[[], None] | None = None) -> np.ndarray:
+    """(n,) float32: the certainty of each target's parent, 1e-8 where it has none. check: called now and then."""
     h, w = parent.index.shape
-    t = parent.index[np.minimum(field.ty >> 1, h - 1), np.minimum(field.tx >> 1, w - 1)]
-    return np.where(t >= 0, sure[t], np.float32(1e-8)).astype(np.float32)
+
+    def of(ty: np.ndarray, tx: np.ndarray) -> np.ndarray:
+        t = parent.index[np.minimum(ty >> 1, h - 1), np.minimum(tx >> 1, w - 1)]
+        return np.where(t >= 0, sure[t], np.float32(1e-8))
+
+    return mapped(of, np.float32, check, field.ty, field.tx)
+
+
+def _product(a: np.ndarray, b: np.ndarray, bands: Bands) -> np.ndarray:
+    return mapped(np.multiply, np.float32, bands.check, a, b)

@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit, uint64
 
 from frisket.engines.patch.bands import Bands
-from frisket.raster.spans import row_spans, spans
+from frisket.raster.spans import mapped, row_spans, spans
 
 P = 3
 SIDE = 2 * P + 1
@@ -76,8 +76,8 @@ class Field:
         check: called now and then, may raise errors.Cancelled.
         """
         h, w = hole.shape
-        index = np.full((h, w), -1, np.int32)
-        parts, count = [np.empty((2, 0), np.int32)], 0
+        index = np.empty((h, w), np.int32)
+        parts, count = [], 0
         for rows in row_spans((h, w), check):
             above = min(P, rows.start)
             near = hole[rows.start - above : rows.stop + P].astype(np.uint8)
@@ -87,35 +87,49 @@ class Field:
             touched[:, :P] = touched[:, max(0, w - P) :] = 0
             found = np.stack(np.nonzero(touched)).astype(np.int32)
             found[0] += rows.start
+            index[rows] = -1
             index[found[0], found[1]] = np.arange(count, count + found.shape[1], dtype=np.int32)
             parts.append(found)
             count += found.shape[1]
-        ty, tx = np.concatenate(parts, 1)
-        return cls(index, ty, tx, np.zeros_like(ty), np.zeros_like(tx), np.full(len(ty), -1, np.float32))
+        (ty, tx), low = np.empty((2, count), np.int32), 0
+        for found in parts:
+            ty[low : low + found.shape[1]], tx[low : low + found.shape[1]] = found
+            low += found.shape[1]
+            if check is not None:
+                check()
+        unknown = mapped(lambda t: np.full(len(t), -1, np.float32), np.float32, check, ty)
+        return cls(index, ty, tx, np.zeros(count, np.int32), np.zeros(count, np.int32), unknown)
 
-    def scatter(self, valid: np.ndarray, seed: int) -> None:
-        """Every target gets a random source."""
-        self._scatter(np.arange(len(self.ty)), valid, seed)
+    def scatter(self, valid: np.ndarray, seed: int, check: Callable[[], None] | None = None) -> None:
+        """Every target gets a random source. check: called now and then, may raise errors.Cancelled."""
+        self._scatter(None, valid, seed, check)
 
-    def _scatter(self, targets: np.ndarray, valid: np.ndarray, seed: int) -> None:
-        if not len(targets):
+    def _scatter(
+        self, targets: np.ndarray | None, valid: np.ndarray, seed: int, check: Callable[[], None] | None
+    ) -> None:
+        """targets: (m,) int of those that get one; None = all."""
+        count = len(self.ty) if targets is None else len(targets)
+        if not count:
             return
-        rank = np.random.default_rng(seed).integers(0, np.count_nonzero(valid), len(targets))
-        order = np.argsort(rank)
-        rank, targets, passed = rank[order], targets[order], 0
-        for rows in row_spans(valid.shape, None):  # all places of a large picture at once would take 8 bytes a pixel
-            places = np.flatnonzero(valid[rows])
-            low, high = np.searchsorted(rank, (passed, passed + len(places)))
-            y, x = np.divmod(places[rank[low:high] - passed], valid.shape[1])
-            self.sy[targets[low:high]], self.sx[targets[low:high]] = y + rows.start, x
-            passed += len(places)
+        places, w = np.empty(np.count_nonzero(valid), np.int32), valid.shape[1]
+        low = 0
+        for rows in row_spans(valid.shape, check):
+            found = np.flatnonzero(valid[rows])
+            places[low : low + len(found)] = found + rows.start * w
+            low += len(found)
+        rng = np.random.default_rng(seed)
+        for s in spans(count, check):
+            here = s if targets is None else targets[s]
+            self.sy[here], self.sx[here] = np.divmod(places[rng.integers(0, len(places), s.stop - s.start)], w)
 
     def inherit(self, parent: Field, valid: np.ndarray, seed: int, check: Callable[[], None] | None = None) -> None:
         """Sources from the field of the next coarser level: offsets doubled; random where that is not valid."""
+        lost = [np.empty(0, np.int64)]
         for s in spans(len(self.ty), check):
             fields = (valid, self.ty, self.tx, self.sy, self.sx)
             _inherit(s.start, s.stop, parent.index, parent.sy, parent.sx, *fields)
-        self._scatter(np.nonzero(self.sy < 0)[0], valid, seed)
+            lost.append(np.flatnonzero(self.sy[s] < 0) + s.start)
+        self._scatter(np.concatenate(lost), valid, seed, check)
 
     def refine(
         self,
@@ -141,13 +155,31 @@ class Field:
             lean = Lean(prior, prior, 0, h - 1, 0, w - 1, np.zeros((1, 1), np.float32))
         costs = np.array([lean.down, lean.across], np.float32)
         reach = np.array([lean.top, lean.bottom, lean.left, lean.right], np.int64)
-        weights = np.zeros(1, np.float32) if trust is None else np.repeat(trust.reshape(-1), CHANNELS)
+        weights = np.zeros((1, 1), np.float32)
+        if trust is not None:
+            weights = np.empty((*trust.shape, CHANNELS), np.float32)
+            for rows in row_spans(trust.shape, bands.check):
+                weights[rows] = trust[rows, :, None]
         self.D.fill(-1)
         flat = I.reshape(-1)
         oy, ox, oD = np.empty_like(self.sy), np.empty_like(self.sx), np.empty_like(self.D)
         for k in range(sweeps):
             key, jump = np.uint64(mixed(seed, k)), JUMPS[k % len(JUMPS)]
-            args = (flat, weights, RUN, self.index, valid, self.ty, self.tx, self.sy, self.sx, self.D, oy, ox, oD)
+            args = (
+                flat,
+                weights.reshape(-1),
+                RUN,
+                self.index,
+                valid,
+                self.ty,
+                self.tx,
+                self.sy,
+                self.sx,
+                self.D,
+                oy,
+                ox,
+                oD,
+            )
             bands.run(_sweep, len(self.ty), *args, key, jump, radius, costs, reach, lean.price)
             self.sy, self.sx, self.D, oy, ox, oD = oy, ox, oD, self.sy, self.sx, self.D
 

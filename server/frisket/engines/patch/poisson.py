@@ -18,7 +18,8 @@ from numba import njit
 
 from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.match import CHANNELS, Field
-from frisket.engines.patch.vote import voted
+from frisket.engines.patch.vote import put, voted
+from frisket.raster.spans import mapped, row_spans
 
 SCREEN = 0.01  # a seam's step has faded to 1/e about 10 px into the hole
 SWEEPS = 60  # the error shrinks by OMEGA - 1 = 0.87 a sweep: to 0.02 % of the seam
@@ -38,19 +39,30 @@ def blended(
     """
     V = voted(I, field, weight, hy, hx, bands)
     b = _sides(I, hole, field, weight, V, hy, hx, bands)
-    for s in bands.spans(len(hy)):
-        I[hy[s], hx[s]] = V[s]
+    put(I, hy, hx, V, bands)
+    del V
     flat = I.reshape(-1)
-    red = (hy + hx) % 2 == 0
-    halves = []
-    for side in (red, ~red):
-        halves.append((hy[side], hx[side], b[side]))
-        bands.check()
-    del V, b
+    halves = [_half(colour, hy, hx, b, bands) for colour in (0, 1)]
+    del b
     for _ in range(SWEEPS):
         for y, x, part in halves:
             args = (flat, hole.shape[0], hole.shape[1], y, x, part, np.float32(SCREEN), np.float32(OMEGA))
             bands.run(_relax, len(y), *args, band=32768)
+
+
+def _half(
+    colour: int, hy: np.ndarray, hx: np.ndarray, b: np.ndarray, bands: Bands
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """hy, hx and b of the red (0) or the black (1) pixels."""
+    counts = [int(np.count_nonzero((hy[s] + hx[s]) % 2 == colour)) for s in bands.spans(len(hy))]
+    n, low = sum(counts), 0
+    out = np.empty(n, hy.dtype), np.empty(n, hx.dtype), np.empty((n, CHANNELS), b.dtype)
+    for s, count in zip(bands.spans(len(hy)), counts, strict=True):
+        mine = (hy[s] + hx[s]) % 2 == colour
+        for to, array in zip(out, (hy, hx, b), strict=True):
+            to[low : low + count] = array[s][mine]
+        low += count
+    return out
 
 
 def _sides(
@@ -64,7 +76,7 @@ def _sides(
     bands: Bands,
 ) -> np.ndarray:
     """(n, 4) float32: the right sides, SCREEN V - div g, of the pixels (hy, hx)."""
-    b = np.float32(SCREEN) * V
+    b = mapped(lambda V: np.float32(SCREEN) * V, np.float32, bands.check, V)
     number, y0, x0 = _numbered(hole.shape, hy, hx, bands)
     for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
         handed = []  # to the neighbours, after all have taken theirs: the order of a sum decides its last bit
@@ -88,7 +100,9 @@ def _sides(
 def _numbered(shape: tuple[int, ...], hy: np.ndarray, hx: np.ndarray, bands: Bands) -> tuple[np.ndarray, int, int]:
     """Which pixel lies where: its number, KNOWN or BEYOND, for the hole's box with 1 px around; and its (y, x)."""
     y0, x0, y1, x1 = int(hy.min()) - 1, int(hx.min()) - 1, int(hy.max()) + 1, int(hx.max()) + 1
-    number = np.full((y1 - y0 + 1, x1 - x0 + 1), KNOWN, np.int32)
+    number = np.empty((y1 - y0 + 1, x1 - x0 + 1), np.int32)
+    for rows in row_spans(number.shape, bands.check):
+        number[rows] = KNOWN
     number[: max(0, -y0)] = BEYOND
     number[:, : max(0, -x0)] = BEYOND
     number[shape[0] - y0 :] = BEYOND

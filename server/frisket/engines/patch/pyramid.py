@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,8 @@ from frisket.raster.spans import row_spans
 
 DEEP_ENOUGH = 3.0  # px: the coarsest level is the one where no hole pixel is farther than this from a known one
 MIN_SIDE = 45  # px: no level is smaller than about six patches
+ROW_STEP = 0.95  # px, less than what OpenCV's distance takes for a step to the next row
+DEPTH_SPAN = 1 << 20  # px that distances are sought in: about 10 ms
 MIN_SOURCES = 40  # a level with fewer source patches is not used
 
 
@@ -56,8 +59,32 @@ class Level:
     @property
     def depth(self) -> np.ndarray:
         """(h, w) float32 px: distance to the nearest known pixel. The picture's border does not count as known."""
-        hole = np.pad((~self.known).astype(np.uint8), 1, mode="edge")
-        return cv2.distanceTransform(hole, cv2.DIST_L2, 3)[1:-1, 1:-1]
+        return _depth(self.known)
+
+    def depth_within(self, most: float, check: Callable[[], None] | None = None) -> np.ndarray:
+        """The same, true where it is below `most` px; elsewhere at least that. check: see `built`."""
+        out = np.empty(self.known.shape, np.float32)
+        for rows, depth in self._depths(most, check):
+            out[rows] = depth
+        return out
+
+    def shallow(self, most: float, check: Callable[[], None] | None = None) -> bool:
+        """Whether `depth` is at most that everywhere. check: see `built`."""
+        return all(depth.max() <= most for _, depth in self._depths(2 * most, check))
+
+    def _depths(self, most: float, check: Callable[[], None] | None) -> Iterator[tuple[slice, np.ndarray]]:
+        """Rows and their `depth_within`: what is nearer than `most` lies within a margin of rows."""
+        margin = math.ceil(most / ROW_STEP) + 1
+        for rows in row_spans(self.known.shape, check, DEPTH_SPAN):
+            above = min(margin, rows.start)
+            near = self.known[rows.start - above : rows.stop + margin]
+            here = near[above : above + rows.stop - rows.start]
+            if here.all():
+                yield rows, np.zeros(here.shape, np.float32)
+            elif not near.any():
+                yield rows, np.full(here.shape, most, np.float32)
+            else:
+                yield rows, _depth(near)[above : above + len(here)]
 
 
 def built(
@@ -73,7 +100,7 @@ def built(
         if check is not None:
             check()
         last = levels[-1]
-        if last.depth.max() <= DEEP_ENOUGH or min(last.known.shape) < MIN_SIDE:
+        if last.shallow(DEEP_ENOUGH, check) or min(last.known.shape) < MIN_SIDE:
             return levels
         I, known = halved(last.I, last.known, check)
         shown = known if last.sources is last.known else known & halved(last.I, last.sources, check)[1]
@@ -81,6 +108,11 @@ def built(
         if np.count_nonzero(level.valid) < MIN_SOURCES:
             return levels
         levels.append(level)
+
+
+def _depth(known: np.ndarray) -> np.ndarray:
+    hole = np.pad((~known).astype(np.uint8), 1, mode="edge")
+    return cv2.distanceTransform(hole, cv2.DIST_L2, 3)[1:-1, 1:-1]
 
 
 def halved(I: np.ndarray, known: np.ndarray, check: Callable[[], None] | None = None) -> tuple[np.ndarray, np.ndarray]:

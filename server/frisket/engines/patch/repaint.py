@@ -17,16 +17,16 @@ from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.turned import TURNS, with_turns
 from frisket.engines.spec import Report, Silent, Task, Value, Work
 from frisket.errors import NothingToSampleFrom
-from frisket.raster.spans import row_spans
+from frisket.raster.spans import copied, mapped, row_spans
 
 PREVIEW_PIXELS = 300_000  # a larger picture is thinned before it is shown
 
 
 def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     """See `PatchEngine.run`. threads: 0 = numba's own number (NUMBA_NUM_THREADS, else the processor's)."""
-    hole = work.hole > 0
+    hole = mapped(lambda part: part > 0, bool, report.check, work.hole)
     if not hole.any():
-        return [work.crop.copy() for _ in work.seeds]
+        return [copied(work.crop, report.check) for _ in work.seeds]
     known = ~hole
     if not known.any():
         raise NothingToSampleFrom(known=0, needed=1)

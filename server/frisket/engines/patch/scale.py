@@ -47,7 +47,7 @@ class Scale:
             covered = covered and bool(((part[..., :-1] <= part[..., -1:]) | ~known[rows, :, None]).all())
         span = 1.0
         if (high - low).max() > 1:
-            sample = crop.reshape(-1, c)[_some(known)]
+            sample = _some(crop, known, check)
             bottom, top = np.percentile(sample, (0.5, 99.5))
             span = max(span, float(top - bottom))
         return cls(c, WHITE / span, low, high, covered)
@@ -70,7 +70,12 @@ class Scale:
         return values
 
 
-def _some(known: np.ndarray) -> np.ndarray:
-    """Flat indices of known pixels: all, or every n-th of more than MOST_SAMPLES."""
-    places = np.flatnonzero(known)
-    return places[:: -(-len(places) // MOST_SAMPLES)]
+def _some(crop: np.ndarray, known: np.ndarray, check: Callable[[], None] | None) -> np.ndarray:
+    """(n, c) known pixels in raster order: all, or every n-th of more than MOST_SAMPLES."""
+    step = -(-np.count_nonzero(known) // MOST_SAMPLES)
+    taken, passed = [], 0
+    for rows in row_spans(known.shape, check):
+        pixels = crop[rows][known[rows]]
+        taken.append(pixels[-passed % step :: step])
+        passed += len(pixels)
+    return np.concatenate(taken)

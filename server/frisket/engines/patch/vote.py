@@ -13,17 +13,57 @@ from numba import njit, uint64
 
 from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.match import CHANNELS, SIDE, Field, P
-from frisket.raster.spans import row_spans
+from frisket.raster.spans import SPAN, mapped, row_spans, spans
 
 GAMMA = np.float32(1.5)  # alpha = GAMMA^-distance; Wexler's 1.3 keeps less structure at the rim
 SHARPNESS = 10.0  # of exp(-SHARPNESS D / D75), D75 = the 75th percentile of D
 LEAST = np.float32(1e-8)
+DEEPEST = 35.0  # px: from here on nothing is less trusted, see `trust`
 
 
-def certainty(field: Field) -> np.ndarray:
-    """(n,) float32, 1e-8...1: how much each target's source resembles it, against the others of this field."""
-    D75 = max(float(np.percentile(field.D, 75)), 1.0)
-    return np.maximum(np.exp(field.D * np.float32(-SHARPNESS / D75)), LEAST)
+def certainty(field: Field, check: Callable[[], None] | None = None) -> np.ndarray:
+    """(n,) float32, 1e-8...1: how much each target's source resembles it, against the others of this field.
+
+    check: called now and then, may raise errors.Cancelled.
+    """
+    steep = np.float32(-SHARPNESS / max(third_quartile(field.D, check), 1.0))
+    return mapped(lambda D: np.maximum(np.exp(D * steep), LEAST), np.float32, check, field.D)
+
+
+def third_quartile(D: np.ndarray, check: Callable[[], None] | None = None) -> float:
+    """np.percentile(D, 75) of (n,) float32, n > 0, none below 0. check: called now and then.
+
+    numpy partitions all of it in one call. Here the value of a rank is read off two counts: of the upper halves of all
+    numbers (as bits, numbers that are not negative lie in order), then of the lower halves of those that share the
+    upper one.
+    """
+    if len(D) <= SPAN:
+        return float(np.percentile(D, 75))
+    place = np.float32(len(D) - 1) * np.float32(0.75)
+    rank = int(place)
+    bits = np.ascontiguousarray(D).view(np.uint32)
+    low, high = (np.uint32(_ranked(bits, r, check)).view(np.float32) for r in (rank, min(rank + 1, len(D) - 1)))
+    share = place - np.float32(rank)
+    return float(low + (high - low) * share if share < 0.5 else high - (high - low) * (np.float32(1) - share))
+
+
+def _ranked(bits: np.ndarray, rank: int, check: Callable[[], None] | None) -> int:
+    """The rank-th smallest (from 0) of (n,) uint32."""
+    counts = np.zeros(1 << 16, np.int64)
+    for s in spans(len(bits), check):
+        counts += np.bincount(bits[s] >> 16, minlength=1 << 16)
+    upper = int(np.searchsorted(np.cumsum(counts), rank, "right"))
+    rank -= int(counts[:upper].sum())
+    counts[:] = 0
+    for s in spans(len(bits), check):
+        counts += np.bincount(bits[s][bits[s] >> 16 == upper] & 0xFFFF, minlength=1 << 16)
+    return upper << 16 | int(np.searchsorted(np.cumsum(counts), rank, "right"))
+
+
+def put(I: np.ndarray, hy: np.ndarray, hx: np.ndarray, values: np.ndarray, bands: Bands) -> None:
+    """Writes values (m, 4) into I (H, w, 4) at the pixels (hy, hx)."""
+    for s in bands.spans(len(hy)):
+        I[hy[s], hx[s]] = values[s]
 
 
 def trust(distance: np.ndarray, check: Callable[[], None] | None = None) -> np.ndarray:
@@ -31,9 +71,10 @@ def trust(distance: np.ndarray, check: Callable[[], None] | None = None) -> np.n
 
     check: called now and then, may raise errors.Cancelled.
     """
-    sure = np.ones(distance.shape, np.float32)
+    sure = np.empty(distance.shape, np.float32)
     for rows in row_spans(distance.shape, check):
         inside = distance[rows] > 0
+        sure[rows] = 1
         sure[rows][inside] = np.maximum(np.power(GAMMA, -distance[rows][inside]), np.float32(1e-6))
     return sure
 
