@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.engines import BrokenEngine, ToyEngine
+from fakes.engines import BrokenEngine, PainterEngine, ToyEngine
 from fakes.tellers import Listener
-from frisket.edits.requests import EditRequest, InpaintParams, to_json
+from frisket.edits.requests import EditRequest, InpaintParams, InstructParams, Plane, TextToLayerParams, to_json
 from frisket.edits.results import ResultMeta
-from frisket.edits.run import EngineEasel, make_easel
+from frisket.edits.run import EngineEasel, as_planes, make_easel
 from frisket.engines.registry import Registry
 from frisket.errors import EngineFailed, OutOfMemory, RequestInvalid
+from frisket.raster.formats import Layout, PixelFormat, Samples
 from frisket.raster.geometry import Box, Size
 
 
@@ -47,6 +48,34 @@ def test_planes_of_the_wrong_length_are_refused() -> None:
     short = planes() | {"pixels": memoryview(b"abc")}
     with pytest.raises(RequestInvalid):
         EngineEasel(Registry([ToyEngine()])).run(ask("toy"), short, Listener())
+
+
+@pytest.mark.parametrize("lacking", ["pixels", "mask"])
+def test_a_stored_job_without_a_plane_that_it_needs_is_refused(lacking: str) -> None:
+    sent = {name: plane for name, plane in planes().items() if name != lacking}
+    with pytest.raises(RequestInvalid, match=f"needs the {lacking}"):
+        EngineEasel(Registry([ToyEngine()])).run(ask("toy"), sent, Listener())
+
+
+def test_a_plane_that_may_be_absent_is_nothing_of_it_or_all_of_it() -> None:
+    fmt, region = PixelFormat(Samples.U16, Layout.RGBA), Box(1, 2, 5, 3)
+    wanted = EditRequest(Size(8, 6), region, TextToLayerParams("cat"), fmt)
+    nothing = as_planes(wanted, {})
+    assert (nothing.image.shape, nothing.image.dtype, nothing.image.any()) == ((3, 5, 4), np.dtype("<u2"), False)
+    assert (nothing.mask.shape, nothing.mask.min(), nothing.sources) == ((3, 5), 255, None)
+    sent = {Plane.PIXELS.value: memoryview(bytes(range(120))), Plane.SOURCES.value: memoryview(bytes(15))}
+    some = as_planes(EditRequest(Size(8, 6), region, InstructParams("cat"), fmt), sent)
+    assert some.image.tobytes() == bytes(range(120))
+    assert some.mask.min() == 255
+    assert some.sources is not None
+    assert not some.sources.any()
+
+
+def test_a_new_layer_from_no_plane_at_all() -> None:
+    request = EditRequest(Size(8, 6), Box(1, 2, 5, 3), TextToLayerParams("x" * 40))
+    (done,) = EngineEasel(Registry([PainterEngine()])).run(to_json(request), {}, Listener())
+    assert ResultMeta.from_json(done.meta).box == Box(1, 2, 5, 3)
+    assert np.asarray(done.planes[0]).tobytes() == b"\x66" * 45
 
 
 def test_the_workers_easel_has_the_built_in_engine_and_those_named() -> None:
