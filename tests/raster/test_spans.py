@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frisket.raster.spans import SPAN, copied, every, mapped, places, row_spans, spans
+from frisket.raster.spans import SPAN, copied, copy_into, every, filled, mapped, places, row_spans, spans
 
 
 def test_spans_make_up_the_whole_and_ask_after_each() -> None:
@@ -57,3 +57,18 @@ def test_places_are_those_of_nonzero(share: float) -> None:
     assert y.dtype == x.dtype == np.int32
     np.testing.assert_array_equal(np.stack([y, x]), np.stack(np.nonzero(where)))
     assert len(asked) >= where.size // SPAN
+
+
+def test_copies_and_fills_ask_for_each_piece() -> None:
+    source = np.arange(900 * 1000, dtype=np.float32).reshape(900, 1000)
+    target, asked = np.zeros((1000, 1100), np.float32), []
+    copy_into(target[50:950, 20:1020], source, lambda: asked.append(None))
+    np.testing.assert_array_equal(target[50:950, 20:1020], source)
+    assert target.sum(dtype=float) == source.sum(dtype=float)
+    assert len(asked) >= source.size // SPAN
+    asked.clear()
+    sevens = filled((900, 1000, 2), 7, np.uint8, lambda: asked.append(None))
+    assert sevens.dtype == np.uint8
+    assert sevens.shape == (900, 1000, 2)
+    assert (sevens == 7).all()
+    assert len(asked) >= 900 * 1000 // SPAN

@@ -22,6 +22,7 @@ from frisket.raster import paste, pixels
 from frisket.raster.formats import Layout, PixelFormat
 from frisket.raster.geometry import Size
 from frisket.raster.sizes import Fit
+from frisket.raster.spans import Check, copied, every, filled, mapped, row_spans
 
 # Tasks that start from what the hole shows: there its alpha counts too.
 FROM_THE_HOLE = frozenset({Task.VARIATION, Task.INSTRUCT})
@@ -42,26 +43,34 @@ class Cut:
 
 
 def cut(
-    crop: np.ndarray, hole: np.ndarray, request: EditRequest, spec: EngineSpec, sources: np.ndarray | None = None
+    crop: np.ndarray,
+    hole: np.ndarray,
+    request: EditRequest,
+    spec: EngineSpec,
+    sources: np.ndarray | None = None,
+    check: Check | None = None,
 ) -> Cut:
     """crop: (h, w, c) in the document's samples. hole: (h, w) float32.
 
     A picture that is opaque wherever it counts (the hole counts for tasks FROM_THE_HOLE, for others it does not) is
     worked on without its alpha, and what is painted is opaque. Else an engine of Channels.ANY paints alpha too, as a
-    channel of premultiplied colour; one of Channels.RGB leaves it alone.
+    channel of premultiplied colour; one of Channels.RGB leaves it alone. check: asked every some milliseconds, here and
+    in `restore`; raises errors.Cancelled.
     """
     fmt = request.format
-    work = pixels.to_work(crop, fmt)
+    work = pixels.to_work(crop, fmt, check)
     alpha = work[..., -1] if fmt.layout.has_alpha else None
     colors = work[..., : fmt.layout.colors]
-    counts = hole >= 0 if request.task in FROM_THE_HOLE else hole <= 0
-    if alpha is not None and bool((alpha[counts] >= 1.0).all()):
-        alpha = np.ones_like(alpha)
+    most = np.inf if request.task in FROM_THE_HOLE else 0  # of the hole, where alpha counts
+    if alpha is not None and every(lambda alpha, hole: (alpha >= 1.0) | (hole > most), check, alpha, hole):
+        alpha = filled(alpha.shape, 1, np.float32, check)
     elif alpha is not None and spec.channels is Channels.ANY:
-        return Cut(pixels.premultiply(work, fmt.layout), hole, None, True, sources)
+        return Cut(pixels.premultiply(work, fmt.layout, check), hole, None, True, sources)
     if spec.channels is Channels.RGB:
         colors = pixels.as_rgb(work, fmt.layout)
-    return Cut(np.ascontiguousarray(colors), hole, alpha, False, sources)
+    if not colors.flags.c_contiguous:
+        colors = copied(colors, check)
+    return Cut(colors, hole, alpha, False, sources)
 
 
 def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> list[np.ndarray]:
@@ -72,8 +81,8 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
     h, w = made.hole.shape
     fit = engine.spec.size.plan(Size(w, h))
     report.check()
-    crop, hole = fitting.apply(made.image, fit), fitting.apply_mask(made.hole, fit)
-    return fills_of(crop, hole, fit, engine, request, report, _fitted(made.sources, fit))
+    crop, hole = fitting.apply(made.image, fit, report.check), fitting.apply_mask(made.hole, fit, report.check)
+    return fills_of(crop, hole, fit, engine, request, report, _fitted(made.sources, fit, report.check))
 
 
 def fills_of(
@@ -108,20 +117,21 @@ def fills_of(
         report.check()
         if np.shape(fill)[:2] != crop.shape[:2]:
             raise EngineFailed(engine=engine.spec.id, reason="it gave back a picture of another size")
-        fills.append(fitting.undo(np.asarray(fill, np.float32), fit))
+        fills.append(fitting.undo(np.asarray(fill, np.float32), fit, report.check))
     report.check()
     if len(fills) != len(request.seeds):
         raise EngineFailed(engine=engine.spec.id, reason="it gave back another number of pictures")
-    if not all(np.isfinite(fill).all() for fill in fills):
+    if not all(every(np.isfinite, report.check, fill) for fill in fills):
         raise EngineFailed(engine=engine.spec.id, reason="it gave back values that are no numbers")
     return fills
 
 
-def _fitted(sources: np.ndarray | None, fit: Fit) -> np.ndarray | None:
+def _fitted(sources: np.ndarray | None, fit: Fit, check: Check) -> np.ndarray | None:
     """A working pixel may be copied from when all that it stands for may."""
     if sources is None:
         return None
-    return fitting.apply_mask((~sources).astype(np.float32), fit) <= 0
+    barred = fitting.apply_mask(mapped(np.logical_not, np.float32, check, sources), fit, check)
+    return mapped(lambda part: part <= 0, bool, check, barred)
 
 
 def settle(fill: np.ndarray, made: Cut, spec: EngineSpec, ring: int) -> np.ndarray:
@@ -131,12 +141,16 @@ def settle(fill: np.ndarray, made: Cut, spec: EngineSpec, ring: int) -> np.ndarr
     return paste.membrane(paste.match_ring(fill, made.image, made.hole, ring), made.image, made.hole)
 
 
-def restore(fill: np.ndarray, made: Cut, fmt: PixelFormat) -> np.ndarray:
+def restore(fill: np.ndarray, made: Cut, fmt: PixelFormat, check: Check | None = None) -> np.ndarray:
     """The fill in the document's samples and layout, (h, w, c)."""
-    if made.paints_alpha:
-        return pixels.from_work(pixels.unpremultiply(fill, fmt.layout), fmt)
-    if fmt.layout.colors == 1 and fill.shape[2] == 3:
-        fill = pixels.from_rgb(fill, fill[..., :0], Layout.GRAY)
-    if made.alpha is not None:
-        fill = np.concatenate([fill, made.alpha[..., None]], axis=2)
-    return pixels.from_work(fill, fmt)
+    out = np.empty((*fill.shape[:2], fmt.layout.channels), pixels.DTYPES[fmt.samples])
+    for rows in row_spans(fill.shape, check):
+        part = fill[rows]
+        if made.paints_alpha:
+            part = pixels.unpremultiply(part, fmt.layout)
+        elif fmt.layout.colors == 1 and part.shape[2] == 3:
+            part = pixels.from_rgb(part, part[..., :0], Layout.GRAY)
+        if made.alpha is not None:
+            part = np.concatenate([part, made.alpha[rows, :, None]], axis=2)
+        out[rows] = pixels.from_work(part, fmt)
+    return out

@@ -35,7 +35,9 @@ def run(request: EditRequest, planes: Planes, engine: Engine, progress: Progress
     results = []
     for seed, fill in zip(request.seeds, fills, strict=True):
         progress.check()
-        results.append(Painted(ResultMeta(region, seed, told), restore(fill, made, request.format), mask))
+        results.append(
+            Painted(ResultMeta(region, seed, told), restore(fill, made, request.format, progress.check), mask)
+        )
     return results
 
 

@@ -45,6 +45,20 @@ def copied(array: np.ndarray, check: Check | None) -> np.ndarray:
     return mapped(lambda part: part, array.dtype, check, array)
 
 
+def copy_into(target: np.ndarray, source: np.ndarray, check: Check | None) -> None:
+    """`target[...] = source`, of the same number of rows."""
+    for rows in row_spans(target.shape, check):
+        target[rows] = source[rows]
+
+
+def filled(shape: Sequence[int], value: float, dtype: DTypeLike, check: Check | None) -> np.ndarray:
+    """A new array of `shape` with `value` everywhere."""
+    out = np.empty(shape, dtype)
+    for rows in row_spans(shape, check):
+        out[rows] = value
+    return out
+
+
 def every(kernel: Callable[..., np.ndarray], check: Check | None, first: np.ndarray, *others: np.ndarray) -> bool:
     """Whether `kernel(first, *others)`, row by row, is true everywhere; stops at the first piece where it is not."""
     return all(kernel(first[r], *(array[r] for array in others)).all() for r in row_spans(first.shape, check))
