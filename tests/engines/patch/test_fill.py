@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engines.patch.pictures import box
-from frisket.engines.patch.fill import Method, extends, scarce, used
+from frisket.engines.patch.bands import Bands
+from frisket.engines.patch.fill import Method, Shunned, extends, fill, scarce, used
 from frisket.engines.patch.pyramid import Level, built
 from frisket.engines.patch.shiftmap import MOST_PIXELS
 
@@ -50,3 +51,23 @@ def test_few_rounds_where_little_is_known() -> None:
     assert Method(quality=2, brief=True).rounds(3) == [1, 2, 2]
     known[:, :200] = True
     assert not scarce(Level.of(level.I, known, known))
+
+
+@pytest.mark.parametrize("throughout", [False, True])
+def test_what_is_shunned_is_not_shown_where_something_else_will_do(throughout: bool) -> None:
+    """One grain, a little redder on the left and bluer on the right of the hole: which of them shows?"""
+    I = np.random.default_rng(5).uniform(80, 160, (64, 160, 4)).astype(np.float32)
+    I[:, :80, 0] += 20
+    I[:, 80:, 2] += 20
+    known = box(64, 160, 0, 50, 64, 60) == 0
+    odd = np.zeros((32, 80), np.float32)
+    odd[:, 40:] = 1
+
+    def bluer(shunned: Shunned | None) -> float:
+        method = Method(structured=False, quality=1, shunned=shunned)
+        with Bands(1, lambda: None) as bands:
+            filled = fill(built(I.copy(), known), method, 3, bands, lambda I: None)
+        return float((filled[..., 2] - filled[..., 0])[:, 74:86].mean())
+
+    assert abs(bluer(None)) < 8
+    assert bluer(Shunned(odd, 100.0, throughout)) < -12  # all of the left would be -20

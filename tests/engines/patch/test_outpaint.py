@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from engines.patch.pictures import Silent, edge, photograph, tiles
+from frisket.engines.patch import outpaint
 from frisket.engines.patch.engine import ENGINE, PatchEngine
 from frisket.engines.patch.fill import extends
+from frisket.engines.patch.outpaint import grown_boxes
 from frisket.engines.spec import Task, Value, Work
 from frisket.errors import Cancelled, NothingToSampleFrom
+from frisket.raster.geometry import Box
 
 
 def spread(picture: np.ndarray, left: int = 0, top: int = 0, right: int = 0, bottom: int = 0):
@@ -47,12 +50,56 @@ def test_outpaint_is_offered() -> None:
     assert Task.OUTPAINT in ENGINE.spec.tasks
 
 
-def test_by_default_the_border_goes_on_as_a_fill_would_go_on() -> None:
-    crop, hole = spread(tiles(80, 96), right=30)
-    work = Work(Task.INPAINT, crop, hole, ENGINE.spec.check_params({}), (4,))
-    (plain,) = ENGINE.run(work, Silent())
-    assert (grown(crop, hole, seeds=(4,), growth="continue")[0] == plain).all()
-    assert (grown(crop, hole, seeds=(4,))[0] != plain).any()
+def test_bands_lead_from_the_old_picture_to_the_whole_sheet() -> None:
+    old = Box(100, 0, 320, 160)
+    boxes = grown_boxes(old, 200, 500)
+    assert len(boxes) == 5  # 100 px to the left are 5 sixteenths of 320
+    assert boxes[-1] == Box(0, 0, 500, 200)
+    assert boxes[0] == Box(80, 0, 356, 168)
+    for inner, outer in zip([old, *boxes], boxes, strict=False):
+        assert outer.holds(inner)
+        assert outer != inner
+
+
+@pytest.mark.parametrize(("grow", "bands"), [(1, 1), (20, 1), (21, 2), (80, 4), (100_000, 16)])
+def test_growing_by_more_takes_more_bands_up_to_a_limit(grow: int, bands: int) -> None:
+    assert len(grown_boxes(Box(0, 0, 320, 320), 320, 320 + grow)) == bands
+
+
+def test_a_later_band_sees_the_earlier_ones_but_copies_from_the_old_picture_only(monkeypatch) -> None:
+    bands = []
+
+    def painted(work: Work, *_: object) -> list[np.ndarray]:
+        bands.append(work)
+        return [np.where(work.hole[..., None] > 0, np.float32(len(bands)), work.crop)]
+
+    monkeypatch.setattr(outpaint, "repainted", painted)
+    crop, hole = spread(tiles(128, 128), left=32)
+    (out,) = grown(crop, hole)
+    assert [work.hole.sum() for work in bands] == [8 * 128] * 4
+    for k, work in enumerate(bands):
+        assert work.sources is not None
+        assert not work.sources[:, : 8 * (k + 1)].any()
+        assert work.sources[:, 8 * (k + 1) :].all()
+        assert (work.hole[:, :8] == 1).all()
+    assert out[0, :32:8, 0].tolist() == [4, 3, 2, 1]
+    assert len({work.seeds for work in bands}) == 4
+
+
+def test_a_preview_shows_the_whole_sheet_with_the_band_in_its_place() -> None:
+    class Noting(Silent):
+        def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
+            super().__call__(step, total, preview)
+            shown.append(preview)
+
+    shown: list[np.ndarray | None] = []
+    crop, hole = spread(tiles(80, 96), right=48)
+    (out,) = grown(crop, hole, report=Noting())
+    last = shown[-1]
+    assert last is not None
+    np.testing.assert_allclose(last, out, atol=1e-4)
+    ratios = {preview.shape[1] / preview.shape[0] for preview in shown if preview is not None}
+    assert all(abs(ratio - out.shape[1] / out.shape[0]) < 0.1 for ratio in ratios)
 
 
 @pytest.mark.parametrize("growth", ["continue", "background"])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from frisket.engines.patch.bands import Bands
-from frisket.engines.patch.standout import standout
+from frisket.engines.patch.standout import resized, standout
 
 
 def map_of(picture: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
@@ -66,3 +66,9 @@ def test_the_unknown_counts_nothing_whatever_it_holds() -> None:
     picture[:, 100:] = np.random.default_rng(0).random((150, 50, 3)) * 255
     assert (found[:, 100:] == 0).all()
     assert (map_of(picture, known) == found).all()
+
+
+def test_a_map_at_another_size_shows_the_nearest_values() -> None:
+    small = np.array([[0, 1], [2, 3]], np.float32)
+    assert resized(small, (4, 6)).tolist() == [[0, 0, 0, 1, 1, 1]] * 2 + [[2, 2, 2, 3, 3, 3]] * 2
+    assert (resized(resized(small, (51, 77)), (2, 2)) == small).all()

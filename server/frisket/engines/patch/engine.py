@@ -48,8 +48,8 @@ SPEC = EngineSpec(
             "growth",
             ParamKind.CHOICE,
             "continue",
-            "Outpaint only. continue: everything at the border goes on, as sharp as it is; a thing that stands there "
-            "may show twice. background: what stands out is not shown again; slower, with more of an edge.",
+            "Outpaint only. continue: everything at the border goes on, as sharp as it is; a part of a thing may show "
+            "twice. background: rather plain ground than a second thing; softer.",
             choices=("continue", "background"),
         ),
         Param(
@@ -98,7 +98,7 @@ class PatchEngine:
             from frisket.engines.patch.variation import varied
 
             return varied(work, report, self._threads)
-        if work.task is Task.OUTPAINT and work.params["growth"] == "background":
+        if work.task is Task.OUTPAINT:
             from frisket.engines.patch.outpaint import extended
 
             return extended(work, report, self._threads)

@@ -15,20 +15,42 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from frisket.engines.patch.bands import Bands
-from frisket.engines.patch.match import SIDE, Field, mixed
+from frisket.engines.patch.match import SIDE, Field, Lean, mixed
 from frisket.engines.patch.poisson import blended
 from frisket.engines.patch.pyramid import Level
 from frisket.engines.patch.scale import WHITE
 from frisket.engines.patch.shiftmap import MOST_PIXELS, Prices, follow, layout
+from frisket.engines.patch.standout import resized
 from frisket.engines.patch.vote import DEEPEST, certainty, put, trust, voted
 from frisket.raster.spans import mapped, places
 
 BORDER_SHARE = 0.6  # of one of the picture's four sides lies in the hole: the picture is being extended there
 BORDER_PRIOR = 10.0  # thousandths of a patch's greatest distance, for an offset as long as the picture
 SCARCE = 50  # hole pixels for each source patch
+GREATEST = SIDE * SIDE * 3 * WHITE**2  # squared distance of a white and a black patch
 FAR_SEARCH = 64  # px: random search on the fine levels, where the field is already good
 
 Tick = Callable[[np.ndarray], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shunned:
+    """What is rather not shown again.
+
+    odd: (h, w) float32 0...1, of each pixel, at any scale (`standout`). price: of a source where odd is 1, in
+    thousandths of a patch's greatest distance. throughout: on the fine levels too, else only where things are laid out.
+    """
+
+    odd: np.ndarray
+    price: float
+    throughout: bool
+
+    def prices(self, level: Level, bands: Bands) -> np.ndarray:
+        """(H, w) float32, of each source of the level; what lies below the picture costs nothing."""
+        price = np.zeros(level.valid.shape, np.float32)
+        price[: len(level.known)] = resized(self.odd, level.known.shape, bands.check)
+        price *= np.float32(self.price * 1e-3 * GREATEST)
+        return price
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +63,7 @@ class Method:
     prices: Prices = field(default_factory=Prices)
     quality: int = 2
     brief: bool = False
+    shunned: Shunned | None = None
 
     def rounds(self, levels: int) -> list[int]:
         """EM rounds of each level, fine to coarse."""
@@ -91,16 +114,17 @@ def fill(levels: list[Level], method: Method, seed: int, bands: Bands, tick: Tic
         field = Field.over(hole, bands.check)
         trusted = trust(level.depth_within(DEEPEST, bands.check), bands.check)
         alpha = mapped(lambda y, x, seen=trusted: seen[y, x], np.float32, bands.check, field.ty, field.tx)
+        lean = _lean(level, method, k >= len(levels) - 2, bands)
         if parent is None:
             I = _start(level, field, method, seed, bands)
         else:
             I = level.I  # only its hole is written to, before it is read
             field.inherit(parent[0], level.valid, mixed(seed, k), bands.check)
-            weight = _product(alpha, handed_down(*parent, field, bands.check), bands)
+            weight = _product(alpha, _handed_down(*parent, field, bands.check), bands)
             put(I, hy, hx, voted(I, field, weight, hy, hx, bands), bands)
         for n in range(rounds[k]):
             sweeps = _sweeps(method, n, top, k >= len(levels) - 2)
-            _e_step(field, I, level, method, mixed(seed, k, n), sweeps, k >= len(levels) - 2, trusted, bands)
+            _e_step(field, I, level, method, mixed(seed, k, n), sweeps, k >= len(levels) - 2, trusted, lean, bands)
             weight = _product(alpha, certainty(field, bands.check), bands)
             if k == 0 and n == rounds[0] - 1:
                 blended(I, hole, field, weight, hy, hx, bands)
@@ -121,6 +145,15 @@ def _sweeps(method: Method, n: int, top: bool, coarse: bool) -> int:
     return 4 if coarse else 2
 
 
+def _lean(level: Level, method: Method, coarse: bool, bands: Bands) -> Lean:
+    h, w = level.valid.shape
+    prior = method.prior * 1e-3 * GREATEST / max(level.known.shape) ** 2
+    shunned = method.shunned
+    if shunned is None or not (coarse or shunned.throughout):
+        return Lean(prior, prior, 0, h - 1, 0, w - 1, np.zeros((1, 1), np.float32))
+    return Lean(prior, prior, 0, h - 1, 0, w - 1, shunned.prices(level, bands))
+
+
 def _e_step(
     field: Field,
     I: np.ndarray,
@@ -130,10 +163,10 @@ def _e_step(
     sweeps: int,
     coarse: bool,
     trusted: np.ndarray,
+    lean: Lean,
     bands: Bands,
 ) -> None:
     longer, farthest = max(level.known.shape), max(level.valid.shape)
-    greatest = SIDE * SIDE * 3 * WHITE**2  # squared distance of a white and a black patch
     field.refine(
         I,
         level.valid,
@@ -141,7 +174,7 @@ def _e_step(
         seed=seed,
         sweeps=sweeps,
         radius=farthest if coarse else min(longer, FAR_SEARCH),
-        prior=method.prior * 1e-3 * greatest / longer**2,
+        lean=lean,
         trust=np.maximum(trusted, np.float32(0.05)) if coarse and not method.structured else None,
     )
 
@@ -161,7 +194,7 @@ def _start(level: Level, field: Field, method: Method, seed: int, bands: Bands) 
     return I
 
 
-def handed_down(parent: Field, sure: np.ndarray, field: Field, check: Callable[[], None] | None = None) -> np.ndarray:
+def _handed_down(parent: Field, sure: np.ndarray, field: Field, check: Callable[[], None] | None = None) -> np.ndarray:
     """(n,) float32: the certainty of each target's parent, 1e-8 where it has none. check: called now and then."""
     h, w = parent.index.shape
 

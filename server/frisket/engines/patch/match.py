@@ -140,7 +140,7 @@ class Field:
         seed: int,
         sweeps: int,
         radius: int,
-        prior: float,
+        prior: float = 0.0,
         trust: np.ndarray | None = None,
         lean: Lean | None = None,
     ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from frisket.engines.patch.bands import Bands, usual_threads
-from frisket.engines.patch.fill import BORDER_PRIOR, Method, extends, fill, scarce, used
+from frisket.engines.patch.fill import BORDER_PRIOR, Method, Shunned, extends, fill, scarce, used
 from frisket.engines.patch.match import SIDE
 from frisket.engines.patch.pyramid import Level, built
 from frisket.engines.patch.scale import Scale
@@ -22,8 +22,11 @@ from frisket.raster.spans import copied, mapped, row_spans
 PREVIEW_PIXELS = 300_000  # a larger picture is thinned before it is shown
 
 
-def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
-    """See `PatchEngine.run`. threads: 0 = numba's own number (NUMBA_NUM_THREADS, else the processor's)."""
+def repainted(work: Work, report: Report, threads: int = 0, shunned: Shunned | None = None) -> list[np.ndarray]:
+    """See `PatchEngine.run`. threads: 0 = numba's own number (NUMBA_NUM_THREADS, else the processor's).
+
+    shunned: what is rather not shown again; None = anything may be.
+    """
     hole = mapped(lambda part: part > 0, bool, report.check, work.hole)
     if not hole.any():
         return [copied(work.crop, report.check) for _ in work.seeds]
@@ -38,7 +41,7 @@ def repainted(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
         if work.sources is not None:
             raise NothingToSampleFrom(known=np.count_nonzero(levels[0].sources), needed=(SIDE + 2) ** 2)
         return [_smooth(work.crop, known, scale, levels[0], report) for _ in work.seeds]
-    method = replace(method, brief=scarce(levels[0]))
+    method = replace(method, brief=scarce(levels[0]), shunned=shunned)
     if not method.prior:  # which says: from nearby, and upright
         levels = with_turns(levels, TURNS[str(work.params["turns"])], report.check)
     progress = _Progress(report, scale, len(work.seeds) * sum(method.rounds(len(levels))))

@@ -21,6 +21,7 @@ from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.match import FAR, SIDE
 from frisket.engines.patch.offsets import descriptors
 from frisket.engines.patch.smooth import pushpull
+from frisket.raster.spans import Check, row_spans
 
 WAYS = 64  # px: longer side of the picture in which ways to the border are sought; texture is averaged out there
 BARRIER = 100.0  # grey levels: what lies behind one as high is wholly enclosed
@@ -47,6 +48,16 @@ def standout(I: np.ndarray, known: np.ndarray, bands: Bands) -> np.ndarray:
     both = cv2.morphologyEx(both, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap, gap)))
     around = cv2.blur(cv2.dilate(both, np.ones((side, side), np.uint8)), (side, side))
     return np.where(known, around, 0).astype(np.float32)
+
+
+def resized(odd: np.ndarray, shape: tuple[int, ...], check: Check | None = None) -> np.ndarray:
+    """(h, w) float32: a map that changes slowly at another size, each pixel's nearest value."""
+    h, w = shape
+    y, x = ((2 * np.arange(n) + 1) * m // (2 * n) for n, m in zip(shape, odd.shape, strict=True))
+    out = np.empty((h, w), np.float32)
+    for rows in row_spans(out.shape, check):
+        out[rows] = odd[y[rows]][:, x]
+    return out
 
 
 def _enclosed(I: np.ndarray, known: np.ndarray) -> np.ndarray:
