@@ -13,7 +13,7 @@ from frisket.errors import RequestInvalid
 from frisket.raster.geometry import Size
 from frisket.raster.pixels import extremes
 from frisket.raster.sizes import Fit
-from frisket.raster.spans import Check, row_spans, spans
+from frisket.raster.spans import Check, filled, row_spans, spans
 
 Float32 = NDArray[np.float32]
 
@@ -60,6 +60,11 @@ def apply_mask(mask: Float32, fit: Fit, check: Check | None = None) -> Float32:
     return out
 
 
+def shrunk(image: Float32, size: Size, check: Check | None = None) -> Float32:
+    """(h, w, c) or (h, w) at `size`, no larger, by area means."""
+    return _shaped(image, size, cv2.INTER_AREA, check)
+
+
 def _check(image: np.ndarray, size: Size) -> None:
     have = Size(image.shape[1], image.shape[0])
     if have != size:
@@ -90,7 +95,8 @@ def _shaped(image: Float32, size: Size, method: int, check: Check | None) -> Flo
     (h, w), rest = image.shape[:2], image.shape[2:]
     if max(h * w, size.area) <= PIECE:
         return _resized(image, size.width, size.height, method)
-    out = np.empty((size.height, size.width, *rest), np.float32)
+    # Filled first, by rows: memory is had when it is first written to, which columns would do for all of it at once.
+    out = filled((size.height, size.width, *rest), 0, np.float32, check)
     if method == cv2.INTER_AREA and h % size.height == 0 and w % size.width == 0:
         for rows in spans(size.height, check, max(1, PIECE * size.height // (h * w))):
             source = slice(rows.start * h // size.height, rows.stop * h // size.height)

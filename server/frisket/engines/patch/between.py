@@ -10,6 +10,8 @@ SIGGRAPH 2009) whose random numbers are hashes, so that neither order nor number
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numba import njit, uint64
@@ -20,10 +22,13 @@ from frisket.engines.patch.match import CHANNELS, FAR, JUMPS, RUN, SIDE, Field, 
 EVEN = 0.1  # of the mean D: what a perfect source's D counts as when votes are weighed
 
 
-def targets(hole: np.ndarray, wraps: bool) -> Field:
-    """The field of the patches that touch `hole` (h, w) bool; if the picture wraps, those across its border too."""
+def targets(hole: np.ndarray, wraps: bool, check: Callable[[], None] | None = None) -> Field:
+    """The field of the patches that touch `hole` (h, w) bool; if the picture wraps, those across its border too.
+
+    check: called now and then, may raise errors.Cancelled.
+    """
     if not wraps:
-        return Field.over(hole)
+        return Field.over(hole, check)
     touched = cv2.dilate(np.pad(hole, P, mode="wrap").astype(np.uint8), np.ones((SIDE, SIDE), np.uint8))[P:-P, P:-P]
     ty, tx = (a.astype(np.int32) for a in np.nonzero(touched))
     index = np.full(hole.shape, -1, np.int32)
@@ -33,7 +38,7 @@ def targets(hole: np.ndarray, wraps: bool) -> Field:
 
 def inherit(field: Field, parent: Field, valid: np.ndarray, seed: int, bands: Bands) -> None:
     """Sources from a smaller picture's field: its offsets scaled up. A random one where that is not valid."""
-    field.scatter(valid, seed)
+    field.scatter(valid, seed, bands.check)
     args = (parent.index, parent.sy, parent.sx, valid, field.ty, field.tx, field.sy, field.sx)
     bands.run(_inherit, len(field.ty), *args, band=32768)
 

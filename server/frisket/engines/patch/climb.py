@@ -14,6 +14,8 @@ from frisket.engines.patch.between import certainty, inherit, refine, targets, v
 from frisket.engines.patch.exhaustive import PAIRS, bidirectional, patches
 from frisket.engines.patch.ladder import Rung, grown
 from frisket.engines.patch.match import SIDE, Field, P, mixed
+from frisket.engines.patch.vote import put
+from frisket.raster.spans import mapped, places
 
 SIDES = (48.0, 28.0)  # px: how wide what changes is at the coarsest scale, at strength 0 and 1
 REACH_POWER = 1.3  # how the push grows with strength
@@ -95,13 +97,13 @@ def climbed(rungs: list[Rung], manner: Manner, seed: int, bands: Bands, tick: Ti
     """
     answer: Answer | None = None
     for k, (rung, rounds) in enumerate(zip(rungs, manner.rounds(rungs), strict=True)):
-        field = targets(rung.hole, manner.wraps)
+        field = targets(rung.hole, manner.wraps, bands.check)
         if answer is None:
             Y, asked = pushed(rung, manner, seed), rung.V
         else:
             size = rung.hole.shape
-            Y = np.where(rung.hole[..., None], grown(answer.Y, size, manner.wraps), rung.V)
-            bands.check()
+            Y = grown(answer.Y, size, manner.wraps)
+            Y = mapped(lambda Y, h, V: np.where(h[..., None], Y, V), np.float32, bands.check, Y, rung.hole, rung.V)
             asked = grown(rungs[k - 1].V, size, wraps=False)  # as blurred as the question, for the first round
             bands.check()
             inherit(field, answer.field, rung.valid, mixed(seed, k), bands)
@@ -158,11 +160,11 @@ def _round(answer: Answer, rung: Rung, K: np.ndarray, exact: bool, manner: Manne
         refine(field, Y, K, rung.valid, bands, seed=seed, sweeps=2, radius=SEARCH)
         answer.weight[:] = certainty(field)
     bands.check()
-    y, x = (a.astype(np.int32) for a in np.nonzero(rung.hole))
+    y, x = places(rung.hole, bands.check)
     new = voted(rung.V, field, answer.weight, y, x, bands, manner.wraps)
-    change = float(np.abs(new - Y[y, x]).mean())
-    Y[y, x] = new
-    return change
+    change = mapped(lambda new, y, x: np.abs(new - Y[y, x]), np.float32, bands.check, new, y, x)
+    put(Y, y, x, new, bands)
+    return float(change.mean())
 
 
 def _search(

@@ -15,8 +15,12 @@ from frisket.engines.patch.ladder import Rung
 from frisket.engines.patch.poisson import SCREEN
 from frisket.engines.patch.smooth import pushpull
 from frisket.engines.patch.subject import Subject
+from frisket.raster import spans
+from frisket.raster.spans import mapped, places, row_spans
 
 LIMIT = 0.6  # of the standard deviation: a greater step along the rim is an edge of the picture, not a seam
+MARGIN = 136  # px: farther from the rim the membrane is 1e-6 of what it is there, or less
+RIM_SPAN = 1 << 20  # px that the distance to the rim is sought in: about 10 ms
 STRIP = 250_000  # px that are worked on at a time
 
 
@@ -27,7 +31,7 @@ def finished(
 
     deviation: standard deviation of the picture, working values.
     """
-    out = crop.copy()
+    out = spans.copied(crop, bands.check)
     hole = full.hole
     rise = _rise(subject, full, answer, deviation, wraps, bands)
     rows = max(1, STRIP // hole.shape[1])
@@ -59,8 +63,10 @@ def _rise(
     Its difference to the votes, e, solves laplacian(e) = SCREEN e with e known on the rim: a membrane that fades as
     exp(-sqrt(SCREEN) distance). The membrane is taken from push-pull.
     """
-    rim = (cv2.dilate(full.hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~full.hole & subject.solid
-    y, x = (a.astype(np.int32) for a in np.nonzero(rim))
+    rim = cv2.dilate(full.hole.view(np.uint8), np.ones((3, 3), np.uint8))
+    bands.check()
+    rim = mapped(lambda r, h, s: (r > 0) & ~h & s, bool, bands.check, rim, full.hole, subject.solid)
+    y, x = places(rim, bands.check)
     if not len(y):
         return None
     e = full.V[y, x] - _votes(full, answer, y, x, wraps, bands)
@@ -68,7 +74,23 @@ def _rise(
     y, x, e = y[voted_for], x[voted_for], e[voted_for]
     rim[:] = False
     rim[y, x] = True
-    rise = np.zeros_like(full.V)
+    rise = np.zeros(full.V.shape, np.float32)
     rise[y, x] = np.clip(e, -LIMIT * deviation, LIMIT * deviation)
-    away = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, 3)
-    return pushpull(rise, rim) * np.exp(np.float32(-math.sqrt(SCREEN)) * away)[..., None]
+    away = _away(rim, bands)
+    fading = np.float32(-math.sqrt(SCREEN))
+    rise = pushpull(rise, rim, bands.check)
+    return mapped(lambda r, a: r * np.exp(fading * a)[..., None], np.float32, bands.check, rise, away)
+
+
+def _away(rim: np.ndarray, bands: Bands) -> np.ndarray:
+    """(h, w) float32 px: how far the nearest pixel of `rim` (h, w) bool is; up to MARGIN, beyond it at least that."""
+    out = np.empty(rim.shape, np.float32)
+    for rows in row_spans(rim.shape, bands.check, RIM_SPAN):
+        above = min(MARGIN, rows.start)
+        near = rim[rows.start - above : rows.stop + MARGIN]
+        if near.any():
+            away = cv2.distanceTransform((~near).view(np.uint8), cv2.DIST_L2, 3)
+            out[rows] = away[above : above + rows.stop - rows.start]
+        else:
+            out[rows] = max(rim.shape)
+    return out

@@ -7,7 +7,6 @@ colours are there at every scale: nothing is missing, some of it is only to chan
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +14,9 @@ import numpy as np
 
 from frisket.engines.patch.match import valid_sources
 from frisket.engines.patch.smooth import pushpull
+from frisket.raster.fit import shrunk
+from frisket.raster.geometry import Size
+from frisket.raster.spans import Check, mapped
 
 RATIO = 4 / 3  # of neighbouring scales
 LARGE, LARGE_RATIO = 300_000, 1.6  # px: from here on the field hardly changes, and a rung costs much
@@ -36,32 +38,42 @@ class Rung:
 
     @classmethod
     def of(
-        cls, I: np.ndarray, hole: np.ndarray, solid: np.ndarray, sources: np.ndarray, alpha: np.ndarray | None
+        cls,
+        I: np.ndarray,
+        hole: np.ndarray,
+        solid: np.ndarray,
+        sources: np.ndarray,
+        alpha: np.ndarray | None,
+        check: Check | None = None,
     ) -> Rung:
         """I: (h, w, 4) float32, its colours hold where `solid`. sources: (h, w) bool, where to copy from.
 
-        Where no whole patch is left the sources grow: to all that is solid, then to everything.
+        Where no whole patch is left the sources grow: to all that is solid, then to everything. check: called now and
+        then, here and below; may raise errors.Cancelled.
         """
-        valid = valid_sources(solid & sources)
+        valid = valid_sources(solid & sources, check)
         for wider in (solid, np.ones_like(solid)):
             if not valid.any():
-                valid = valid_sources(wider)
-        return cls(I if solid.all() else pushpull(I, solid), hole, valid, alpha)
+                valid = valid_sources(wider, check)
+        return cls(I if solid.all() else pushpull(I, solid, check), hole, valid, alpha)
 
-    def reduced(self, size: tuple[int, int], solid: np.ndarray, sources: np.ndarray) -> Rung:
+    def reduced(
+        self, size: tuple[int, int], solid: np.ndarray, sources: np.ndarray, check: Check | None = None
+    ) -> Rung:
         """This rung at `size` (h, w), no larger: colours are means of solid parts, what half changes changes."""
-        share = _shrunk(solid.astype(np.float32), size)
+        share = _shrunk(solid, size, check)
         if solid.all():
-            I = _shrunk(self.V, size)
+            I = _shrunk(self.V, size, check)
         else:
-            I = _shrunk(self.V * solid[..., None], size) / np.maximum(share, np.float32(1e-6))[..., None]
-        hole = _shrunk(self.hole.astype(np.float32), size) > 0.5
-        allowed = _shrunk(sources.astype(np.float32), size) > 0.99
-        alpha = None if self.alpha is None else _shrunk(self.alpha, size)
-        return Rung.of(I, hole, share > 0.49, allowed, alpha)
+            I = _shrunk(mapped(lambda V, s: V * s[..., None], np.float32, check, self.V, solid), size, check)
+            I = mapped(lambda I, s: I / np.maximum(s, np.float32(1e-6))[..., None], np.float32, check, I, share)
+        hole = _shrunk(self.hole, size, check) > 0.5
+        allowed = _shrunk(sources, size, check) > 0.99
+        alpha = None if self.alpha is None else _shrunk(self.alpha, size, check)
+        return Rung.of(I, hole, share > 0.49, allowed, alpha, check)
 
 
-def built(full: Rung, solid: np.ndarray, sources: np.ndarray, side: float, check: Callable[[], None]) -> list[Rung]:
+def built(full: Rung, solid: np.ndarray, sources: np.ndarray, side: float, check: Check) -> list[Rung]:
     """Rungs from coarse to fine. side: px, how wide what changes is at the coarsest; the finest has `SEARCHED` px.
 
     full: at the picture's own size. solid, sources: (h, w) bool, see `Rung.of`. check: raises errors.Cancelled.
@@ -72,13 +84,13 @@ def built(full: Rung, solid: np.ndarray, sources: np.ndarray, side: float, check
     sizes = [_sized(h, w, scale) for scale in _scales(first, last, h * w)]
     finest = full
     if sizes[0] != (h, w):
-        finest = full.reduced(sizes[0], solid, sources)
-        solid = _shrunk(solid.astype(np.float32), sizes[0]) > 0.49
-        sources = _shrunk(sources.astype(np.float32), sizes[0]) > 0.99
+        finest = full.reduced(sizes[0], solid, sources, check)
+        solid = _shrunk(solid, sizes[0], check) > 0.49
+        sources = _shrunk(sources, sizes[0], check) > 0.99
     rungs = [finest]
     for size in sizes[1:]:
         check()
-        rungs.append(finest.reduced(size, solid, sources))
+        rungs.append(finest.reduced(size, solid, sources, check))
     return [rung for rung in rungs[::-1] if rung.hole.any()]
 
 
@@ -120,5 +132,8 @@ def _sized(h: int, w: int, scale: float) -> tuple[int, int]:
     return (max(LEAST_SIDE, round(h * scale)), max(LEAST_SIDE, round(w * scale)))
 
 
-def _shrunk(A: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(A, size[::-1], interpolation=cv2.INTER_AREA)
+def _shrunk(A: np.ndarray, size: tuple[int, int], check: Check | None) -> np.ndarray:
+    """A: float32, or bool as 0 and 1."""
+    if A.dtype == bool:
+        A = mapped(lambda part: part, np.float32, check, A)
+    return shrunk(A, Size(size[1], size[0]), check)

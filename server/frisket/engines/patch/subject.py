@@ -5,11 +5,13 @@ A variation keeps the alpha channel and changes colours only. A pixel without al
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from frisket.engines.patch.scale import Scale
+from frisket.raster.spans import mapped, row_spans
 
 SOLID = 0.5  # of the greatest alpha: patches are copied from pixels at least as opaque, whose colour can be trusted
 
@@ -27,20 +29,23 @@ class Subject:
     scale: Scale
 
     @classmethod
-    def of(cls, crop: np.ndarray) -> Subject | None:
-        """crop: (h, w, 1...4) float32, alpha last and premultiplied when there are 2 or 4. None: all is transparent."""
+    def of(cls, crop: np.ndarray, check: Callable[[], None] | None = None) -> Subject | None:
+        """crop: (h, w, 1...4) float32, alpha last and premultiplied when there are 2 or 4. None: all is transparent.
+
+        check: called now and then, may raise errors.Cancelled.
+        """
         if crop.shape[2] in (1, 3):
             solid = np.ones(crop.shape[:2], bool)
-            scale = Scale.of(crop, solid)
-            return cls(scale.enter(crop), solid, None, scale)
+            scale = Scale.of(crop, solid, check)
+            return cls(scale.enter(crop, check), solid, None, scale)
         alpha = crop[..., -1]
-        if alpha.max() <= 0:
+        most = max(alpha[rows].max() for rows in row_spans(alpha.shape, check))
+        if most <= 0:
             return None
-        solid = alpha >= SOLID * alpha.max()
-        straight = crop[..., :-1] / np.where(alpha > 0, alpha, 1)[..., None]
-        straight[alpha <= 0] = 0
-        scale = Scale.of(straight, solid)
-        return cls(scale.enter(straight), solid, alpha, scale)
+        solid = mapped(lambda part: part >= SOLID * most, bool, check, alpha)
+        straight = mapped(_straight, np.float32, check, crop[..., :-1], alpha)
+        scale = Scale.of(straight, solid, check)
+        return cls(scale.enter(straight, check), solid, alpha, scale)
 
     @property
     def channels(self) -> int:
@@ -53,3 +58,9 @@ class Subject:
         if alpha is None:
             return colour
         return np.concatenate([colour * alpha[..., None], alpha[..., None]], -1)
+
+
+def _straight(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    out = colours / np.where(alpha > 0, alpha, 1)[..., None]
+    out[alpha <= 0] = 0
+    return out

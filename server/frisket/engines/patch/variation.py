@@ -21,6 +21,7 @@ from frisket.engines.patch.ladder import Rung, built
 from frisket.engines.patch.subject import Subject
 from frisket.engines.spec import Report, Task, Value, Work
 from frisket.errors import NothingToSampleFrom
+from frisket.raster.spans import Check, copied, mapped, row_spans
 
 SMALLEST = 16  # px: a narrower picture is mirrored to this size first
 VARIANCE_PIXELS = 1_000_000  # that a large picture's variance is taken from
@@ -38,19 +39,17 @@ def varied(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     if work.sources is not None and not work.sources.any():
         raise NothingToSampleFrom(known=0, needed=1)
     h, w, c = work.crop.shape
-    hole = work.hole > 0
+    hole = mapped(lambda part: part > 0, bool, report.check, work.hole)
     if c in (2, 4):
-        hole &= work.crop[..., -1] > 0
+        hole = mapped(lambda hole, alpha: hole & (alpha > 0), bool, report.check, hole, work.crop[..., -1])
     if work.strength <= 0 or not hole.any():
-        return [work.crop.copy() for _ in work.seeds]
+        return [copied(work.crop, report.check) for _ in work.seeds]
     sources = np.ones((h, w), bool) if work.sources is None else work.sources
     crop, hole, sources = (_widened(a) for a in (work.crop, hole, sources))
-    subject = Subject.of(crop)
+    subject = Subject.of(crop, report.check)
     assert subject is not None  # else the hole would be empty
-    report.check()
-    manner = _manner(work, subject)
-    full = Rung.of(subject.I, hole, subject.solid, sources, subject.alpha)
-    report.check()
+    manner = _manner(work, subject, report.check)
+    full = Rung.of(subject.I, hole, subject.solid, sources, subject.alpha, report.check)
     rungs = built(full, subject.solid, sources, manner.side, report.check)
     progress = _Progress(report, subject, rungs, manner.rounds(rungs), len(work.seeds), (h, w))
     pictures = []
@@ -58,7 +57,7 @@ def varied(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
         for seed in work.seeds:
             answer = climbed(rungs, manner, seed, bands, progress)
             picture = finished(crop, subject, full, answer, manner.deviation, manner.wraps, bands)
-            pictures.append(np.ascontiguousarray(picture[:h, :w]))
+            pictures.append(picture if picture.shape == work.crop.shape else np.ascontiguousarray(picture[:h, :w]))
             progress.picture_done()
     return pictures
 
@@ -72,7 +71,7 @@ def warm(threads: int = 0) -> None:
     hole = np.ones((48, 48), np.float32)
     subject = Subject.of(crop)
     assert subject is not None
-    manner = _manner(Work(Task.VARIATION, crop, hole, params, (0,)), subject)
+    manner = _manner(Work(Task.VARIATION, crop, hole, params, (0,)), subject, lambda: None)
     full = Rung.of(subject.I, hole > 0, subject.solid, subject.solid, None)
     small = full.reduced((24, 24), subject.solid, subject.solid)
     at = np.arange(4, dtype=np.int32)
@@ -81,11 +80,16 @@ def warm(threads: int = 0) -> None:
         copied(full.V, answer.field, at, at, bands, wraps=False)
 
 
-def _manner(work: Work, subject: Subject) -> Manner:
+def _manner(work: Work, subject: Subject, check: Check) -> Manner:
     thin = 1
     while subject.solid.size > thin * thin * VARIANCE_PIXELS:
         thin += 1
-    seen = subject.I[::thin, ::thin][subject.solid[::thin, ::thin]][:, : subject.channels]
+    thinned = []
+    for rows in row_spans(subject.solid.shape, check):
+        there = (slice(rows.start + -rows.start % thin, rows.stop, thin), slice(None, None, thin))
+        thinned.append(subject.I[there][subject.solid[there]])
+    seen = np.concatenate(thinned)[:, : subject.channels]
+    check()
     if not len(seen):
         seen = subject.I[subject.solid][:, : subject.channels]
     return Manner(
