@@ -8,7 +8,7 @@ and little room for a second face. Sources that stand out (`standout`) cost more
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from frisket.engines.patch.pyramid import halved
 from frisket.engines.patch.repaint import repainted
 from frisket.engines.patch.scale import Scale
 from frisket.engines.patch.standout import resized, standout
+from frisket.engines.share import Share
 from frisket.engines.spec import Report, Silent, Task, Work
 from frisket.raster.geometry import Box
 from frisket.raster.spans import Check, copied, mapped, row_spans
@@ -28,7 +29,6 @@ MOST_BANDS = 16
 LEAST = 8  # px: a narrower band is not worth a round
 LOOKED_AT = 40_000  # known px of the reduced picture in which things are sought
 TASTES = {"continue": (1.0, True), "background": (10.0, False)}  # Shunned.price and .throughout
-STEPS = 1000  # of a report, for each seed
 
 
 def extended(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
@@ -63,8 +63,8 @@ def extended(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
                 sources=copied(sources[here], report.check),
                 seeds=(mixed(seed, k),),
             )
-            share = number + areas[k] / areas[-1], number + areas[k + 1] / areas[-1]
-            told = _Told(report, picture, box, share[0], share[1], len(work.seeds))
+            start, end = ((number + area / areas[-1]) / len(work.seeds) for area in areas[k : k + 2])
+            told = Share(report, picture, box, start, end)
             (painted,) = repainted(band, told, threads, Shunned(odd[here], price, throughout))
             for rows in row_spans(painted.shape, report.check):
                 picture[here][rows] = painted[rows]
@@ -113,32 +113,3 @@ def _odd(crop: np.ndarray, known: np.ndarray, threads: int, check: Check) -> np.
         odd = standout(I, seen, bands)
     check()
     return resized(odd, (h, w), check)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """The report of one band: its share of the whole, and its picture in its place on the sheet."""
-
-    report: Report
-    sheet: np.ndarray
-    box: Box
-    start: float
-    end: float
-    seeds: int
-
-    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
-        done = self.start + (self.end - self.start) * step / total
-        self.report(round(done * STEPS), self.seeds * STEPS, None if preview is None else self._placed(preview))
-
-    def check(self) -> None:
-        self.report.check()
-
-    def _placed(self, preview: np.ndarray) -> np.ndarray:
-        thin = -(-self.box.height // preview.shape[0])
-        shown = self.sheet[::thin, ::thin].copy()
-        top, left = -(-self.box.y // thin), -(-self.box.x // thin)
-        place = shown[top : -(-self.box.bottom // thin), left : -(-self.box.right // thin)]
-        rows = np.minimum(np.arange(place.shape[0]) * preview.shape[0] // max(1, place.shape[0]), len(preview) - 1)
-        columns = np.arange(place.shape[1]) * preview.shape[1] // max(1, place.shape[1])
-        place[...] = preview[rows][:, columns]
-        return shown
