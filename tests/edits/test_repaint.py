@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -12,8 +15,10 @@ from frisket.edits.progress import Progress
 from frisket.edits.repaint import Painted, Planes, repainted, rounded
 from frisket.edits.results import DegradationKind
 from frisket.errors import EngineFailed
-from frisket.raster.formats import PixelFormat
+from frisket.raster.formats import Layout, PixelFormat, Samples
 from frisket.raster.geometry import Box, Size
+from frisket.raster.sizes import SizeRule
+from frisket.raster.spans import SPAN
 
 
 def do(image, mask, engine=None, sources=None, **changes) -> list[Painted]:
@@ -75,3 +80,35 @@ def test_the_wrong_number_of_pictures_is_the_engines_fault() -> None:
 def test_a_trace_of_change_shows_in_the_mask() -> None:
     alpha = np.array([[0.0, 1e-6, 0.4 / 255, 0.5, 1.0]], np.float32)
     assert rounded(alpha).tolist() == [[0, 1, 1, 128, 255]]
+
+
+class Questions(Listener):
+    """Counts how often each function asked whether to go on, itself or through what it calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    def check(self) -> None:
+        frame, names = sys._getframe(1), set()
+        while frame is not None:
+            names.add(frame.f_code.co_name)
+            frame = frame.f_back
+        self.asked.update(names)
+
+
+@pytest.mark.parametrize("layout", [Layout.RGB, Layout.RGBA])
+def test_every_step_asks_for_each_piece_of_a_large_crop(layout: Layout) -> None:
+    fmt = PixelFormat(Samples.F32, layout)
+    image = np.random.default_rng(0).random((1100, 1000, layout.channels), np.float32)
+    mask = np.full(image.shape[:2], 255, np.uint8)
+    mask[0, 0] = 0
+    asking = Questions()
+    engine = ToyEngine(size=SizeRule(max_pixels=image[..., 0].size // 2))
+    repainted(ask(image, fmt), Planes(image, mask, mask), engine, Progress(asking))
+    steps = {"check_finite", "as_mask", "blobs", "bounds", "_only", "cut", "to_work", "apply", "apply_mask", "_fitted"}
+    steps |= {"undo", "restore", "show", "every", "rounded", "as_results"}
+    few = {step: asking.asked[step] for step in steps if asking.asked[step] < mask.size // SPAN}
+    # Regions and resizing know larger pieces, see there.
+    assert few.keys() <= {"apply", "apply_mask", "undo", "_fitted"}
+    assert all(few.values())

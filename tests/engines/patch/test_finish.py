@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from engines.patch.pictures import box
+from frisket.engines.patch import finish
 from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.between import targets
 from frisket.engines.patch.climb import Answer
@@ -51,3 +53,15 @@ def test_alpha_is_the_crops() -> None:
     assert (out[..., 3] == crop[..., 3]).all()
     assert (out[..., :3] <= out[..., 3:] + 1e-6).all()
     assert (out[:4] == 0).all()
+
+
+def test_the_distance_to_the_rim_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    rim = np.zeros((700, 90), bool)
+    rim[40, 10:60] = rim[400:420, 30] = True
+    with Bands(1, lambda: None) as bands:
+        whole = finish._away(rim, bands)
+        monkeypatch.setattr(finish, "RIM_SPAN", 3000)
+        pieces = finish._away(rim, bands)
+    near = whole <= finish.MARGIN * 0.95
+    np.testing.assert_array_equal(pieces[near], whole[near])
+    assert (pieces[~near] > finish.MARGIN * 0.95).all()

@@ -59,6 +59,18 @@ def test_extent_is_the_width_where_it_is_widest(hole: np.ndarray, width: int) ->
     assert extent(hole) == pytest.approx(width, abs=2.5)  # the chamfer distance and the odd pixel
 
 
+def test_a_large_hole_is_as_wide_as_a_thinned_one_up_to_a_few_px(monkeypatch: pytest.MonkeyPatch) -> None:
+    hole = np.zeros((400, 600), bool)
+    hole[50:290, 70:170] = hole[100:110] = True
+    exact = extent(hole)
+    assert exact == pytest.approx(100, abs=4)
+    monkeypatch.setattr(ladder, "EXTENT_PIXELS", 20_000)
+    assert extent(hole) == pytest.approx(exact, abs=8)
+    thread = np.zeros((400, 600), bool)
+    thread[201] = True
+    assert 1 <= extent(thread) <= 4
+
+
 def test_no_side_falls_below_the_least() -> None:
     got = sides(climb(rung(16, 900), 14))
     assert min(min(s) for s in got) >= LEAST_SIDE

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engines.patch.pictures import box
-from frisket.engines.patch.pyramid import built, halved
+from frisket.engines.patch import pyramid
+from frisket.engines.patch.pyramid import Level, built, halved
 
 
 def test_halving_averages_what_is_known() -> None:
@@ -66,3 +67,18 @@ def test_a_cancel_is_heard_within_a_level() -> None:
     asked: list[None] = []
     built(np.ones((800, 1000, 4), np.float32), box(800, 1000, 10, 10, 5, 5) == 0, check=lambda: asked.append(None))
     assert len(asked) >= 4
+
+
+@pytest.mark.parametrize("most", [3.0, 20.0, 35.0])
+def test_depth_in_pieces_is_true_up_to_what_is_asked_for(monkeypatch: pytest.MonkeyPatch, most: float) -> None:
+    known = (box(300, 200, 40, 50, 160, 110) == 0) & (box(300, 200, 250, 0, 30, 90) == 0)
+    known[120, 100] = True
+    level = Level(np.zeros((300, 200, 4), np.float32), known, known, known)
+    assert level.depth.max() > 40
+    monkeypatch.setattr(pyramid, "DEPTH_SPAN", 2000)
+    asked: list[None] = []
+    within = level.depth_within(most, lambda: asked.append(None))
+    np.testing.assert_array_equal(np.minimum(within, most), np.minimum(level.depth, most))
+    assert len(asked) == 300 * 200 // 2000
+    assert level.shallow(float(level.depth.max()))
+    assert not level.shallow(float(level.depth.max()) - 0.01)

@@ -8,7 +8,8 @@ import pytest
 from engines.patch.pictures import box
 from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.match import Field, valid_sources
-from frisket.engines.patch.vote import certainty, trust, voted
+from frisket.engines.patch.vote import certainty, third_quartile, trust, voted
+from frisket.raster.spans import SPAN
 
 
 @pytest.fixture
@@ -51,3 +52,12 @@ def test_certainty_prefers_small_distances() -> None:
 
 def test_trust_falls_with_the_distance() -> None:
     assert trust(np.array([0.0, 1.0, 2.0, 100.0], np.float32)) == pytest.approx([1, 1 / 1.5, 1 / 2.25, 1e-6], rel=1e-4)
+
+
+@pytest.mark.parametrize("more", [1, 2, 3, 4, 70_000])
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 1e6])
+def test_the_third_quartile_is_numpys(more: int, spread: float) -> None:
+    D = (np.random.default_rng(more).random(SPAN + more) ** 4 * spread).astype(np.float32)
+    D[::3] = 0
+    assert third_quartile(D) == float(np.percentile(D, 75))
+    assert third_quartile(np.full(SPAN + more, spread, np.float32)) == np.float32(spread)

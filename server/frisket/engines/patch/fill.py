@@ -22,7 +22,7 @@ from frisket.engines.patch.scale import WHITE
 from frisket.engines.patch.shiftmap import MOST_PIXELS, Prices, follow, layout
 from frisket.engines.patch.standout import resized
 from frisket.engines.patch.vote import DEEPEST, certainty, put, trust, voted
-from frisket.raster.spans import mapped, places
+from frisket.raster.spans import mapped, places, row_spans
 
 BORDER_SHARE = 0.6  # of one of the picture's four sides lies in the hole: the picture is being extended there
 BORDER_PRIOR = 10.0  # thousandths of a patch's greatest distance, for an offset as long as the picture
@@ -48,8 +48,9 @@ class Shunned:
     def prices(self, level: Level, bands: Bands) -> np.ndarray:
         """(H, w) float32, of each source of the level; what lies below the picture costs nothing."""
         price = np.zeros(level.valid.shape, np.float32)
-        price[: len(level.known)] = resized(self.odd, level.known.shape, bands.check)
-        price *= np.float32(self.price * 1e-3 * GREATEST)
+        odd, unit = resized(self.odd, level.known.shape, bands.check), np.float32(self.price * 1e-3 * GREATEST)
+        for rows in row_spans(odd.shape, bands.check):
+            price[rows] = odd[rows] * unit
         return price
 
 

@@ -74,7 +74,7 @@ def _rise(
     y, x, e = y[voted_for], x[voted_for], e[voted_for]
     rim[:] = False
     rim[y, x] = True
-    rise = np.zeros(full.V.shape, np.float32)
+    rise = spans.filled(full.V.shape, 0, np.float32, bands.check)
     rise[y, x] = np.clip(e, -LIMIT * deviation, LIMIT * deviation)
     away = _away(rim, bands)
     fading = np.float32(-math.sqrt(SCREEN))

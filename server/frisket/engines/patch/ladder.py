@@ -21,6 +21,7 @@ from frisket.raster.spans import Check, mapped
 RATIO = 4 / 3  # of neighbouring scales
 LARGE, LARGE_RATIO = 300_000, 1.6  # px: from here on the field hardly changes, and a rung costs much
 SEARCHED = 1_500_000  # px: larger pictures are searched at this size, see `detail`
+EXTENT_PIXELS = 2_000_000  # px that the hole's width is measured on, at most
 LEAST_SIDE = 12  # px: no rung is smaller
 
 
@@ -95,11 +96,18 @@ def built(full: Rung, solid: np.ndarray, sources: np.ndarray, side: float, check
 
 
 def extent(hole: np.ndarray) -> float:
-    """px, >= 1: how wide hole (h, w) bool is where it is widest; a border of the picture is no bound to it."""
+    """px, >= 1: how wide hole (h, w) bool is where it is widest; a border of the picture is no bound to it.
+
+    A large one is thinned first: its width is then true to a few px of hundreds.
+    """
     y, x = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
     shorter = min(y[-1] - y[0], x[-1] - x[0]) + 1
     if hole.all():
         return float(shorter)
+    thin = math.ceil(math.sqrt(hole.size / EXTENT_PIXELS))
+    if thin > 1:
+        few = hole[::thin, ::thin]
+        return thin * extent(few) if few.any() else float(thin)
     padded = np.pad(hole.astype(np.uint8), 1, mode="edge")
     return float(min(shorter, 2 * cv2.distanceTransform(padded, cv2.DIST_L2, 3).max()))
 

@@ -49,6 +49,7 @@ def varied(work: Work, report: Report, threads: int = 0) -> list[np.ndarray]:
     subject = Subject.of(crop, report.check)
     assert subject is not None  # else the hole would be empty
     manner = _manner(work, subject, report.check)
+    report.check()
     full = Rung.of(subject.I, hole, subject.solid, sources, subject.alpha, report.check)
     rungs = built(full, subject.solid, sources, manner.side, report.check)
     progress = _Progress(report, subject, rungs, manner.rounds(rungs), len(work.seeds), (h, w))
