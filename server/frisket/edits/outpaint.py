@@ -50,7 +50,7 @@ def run(request: EditRequest, planes: Planes, engine: Engine, progress: Progress
         fills = paint(made, engine, request, progress)
     box = masks.bounds(shown, check)
     assert box is not None
-    told = smaller(sheet.size, engine.spec)
+    told = smaller(sheet.size, request.task, engine.spec)
     results = []
     for seed, fill in zip(request.seeds, fills, strict=True):
         painted = restore(settle(fill, made, engine.spec, RING), made, request.format, check)

@@ -25,12 +25,14 @@ from frisket.edits.requests import (
     strength_of,
 )
 from frisket.edits.results import Degradation, DegradationKind, Piece, Plan
-from frisket.engines.spec import EngineSpec, MaskLaw
+from frisket.engines.spec import EngineSpec, MaskLaw, Task
 from frisket.errors import MaskEmpty, RequestInvalid
 from frisket.raster.geometry import Box, Size
 from frisket.raster.masks import Dials, exact_dials, soft_dials
 
 MAX_PIECES = 32
+WORTH = 0.8  # working px per px of the crop: where less is lost, a second pass shows nothing
+REFINED = frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION})  # tasks that may take one
 
 Selective = InpaintParams | VariationParams | InstructParams  # tasks that change what is selected
 
@@ -101,7 +103,9 @@ def plan_selection(request: EditRequest, selection: Sequence[Box], spec: EngineS
     if isinstance(params, InpaintParams):
         for box in boxes:
             region = region.joined(box.moved(*params.move).clipped(canvas))
-    return Plan(region, _pieces([part.crop for part in parts], spec), tuple(smaller_sizes(parts, spec)), spec.id)
+    return Plan(
+        region, _pieces([part.crop for part in parts], spec), tuple(smaller_sizes(parts, request.task, spec)), spec.id
+    )
 
 
 def plan_outpaint(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
@@ -119,7 +123,7 @@ def plan_outpaint(request: EditRequest, selection: Sequence[Box], spec: EngineSp
     dials = resolve_dials(params.dials, spec, new, 1.0)
     region = new.grown(max(dials.context, 1)).clipped(canvas)
     sheet = region.joined(new)
-    return Plan(region, _pieces([sheet], spec), smaller(sheet.size, spec), spec.id)
+    return Plan(region, _pieces([sheet], spec), smaller(sheet.size, request.task, spec), spec.id)
 
 
 def plan_text_to_layer(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
@@ -128,7 +132,7 @@ def plan_text_to_layer(request: EditRequest, selection: Sequence[Box], spec: Eng
     `selection` is not looked at.
     """
     region = Box.of(request.canvas) if request.region.empty else request.region
-    return Plan(region, _pieces([region], spec), smaller(region.size, spec), spec.id)
+    return Plan(region, _pieces([region], spec), smaller(region.size, request.task, spec), spec.id)
 
 
 def extended(canvas: Size, params: OutpaintParams) -> Box:
@@ -177,16 +181,25 @@ def _pieces(crops: Sequence[Box], spec: EngineSpec) -> tuple[Piece, ...]:
     return tuple(Piece(crop, spec.size.plan(crop.size).scaled) for crop in crops)
 
 
-def smaller_sizes(parts: Sequence[Part], spec: EngineSpec) -> list[Degradation]:
+def smaller_sizes(parts: Sequence[Part], task: Task, spec: EngineSpec) -> list[Degradation]:
     """Which parts the engine will see smaller than they are."""
-    return [told for part in parts for told in smaller(part.crop.size, spec)]
+    return [told for part in parts for told in smaller(part.crop.size, task, spec)]
 
 
-def smaller(size: Size, spec: EngineSpec) -> tuple[Degradation, ...]:
+def two_passes(size: Size, task: Task, spec: EngineSpec) -> bool:
+    """Whether a crop of `size` px is laid out reduced and then gone over in tiles (`refine`)."""
+    return task in REFINED and spec.refines and spec.size.native_side > 0 and spec.size.plan(size).scale < WORTH
+
+
+def smaller(size: Size, task: Task, spec: EngineSpec) -> tuple[Degradation, ...]:
     """Whether the engine will see a crop of that size smaller than it is."""
     fit = spec.size.plan(size)
     if not fit.reduced:
         return ()
+    if two_passes(size, task, spec):
+        side = spec.size.native_side
+        detail = f"{size} px around the selection were laid out at {fit.scaled}, then gone over in tiles of {side} px."
+        return (Degradation(DegradationKind.TILED, detail),)
     detail = f"{size} px around the selection were worked on at {fit.scaled}, then enlarged."
     return (Degradation(DegradationKind.SMALLER_SIZE, detail),)
 

@@ -53,7 +53,10 @@ def repainted(request: EditRequest, planes: Planes, engine: Engine, progress: Pr
     for number, part in enumerate(parts):
         with progress.part(number, len(parts), part.crop):
             _paint(part, request, planes, selection, alpha, layers, engine, progress)
-    told = (*smaller_sizes(parts, engine.spec), *less_context(parts, params, engine.spec, Box.of(request.canvas)))
+    told = (
+        *smaller_sizes(parts, request.task, engine.spec),
+        *less_context(parts, params, engine.spec, Box.of(request.canvas)),
+    )
     return as_results(request, layers, rounded(alpha, progress.check), told, engine, progress.check)
 
 

@@ -3,29 +3,34 @@
 cut       canvas pixels -> crop in working values, and the hole in it
 shrink    crop and hole -> the engine's working size (raster.fit)
 repaint   the engine itself
-enlarge   back to the crop's size
+enlarge   back to the crop's size; where much was lost, refine (`refine`): the engine again, tile by tile
 settle    tone and seam: only for engines that repaint the transition themselves
 restore   working values -> the document's own samples
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from frisket.edits.plan import two_passes
+from frisket.edits.refine import FIRST, refined
 from frisket.edits.requests import EditRequest, RestoreFacesParams, VariationParams, strength_of
+from frisket.engines.share import Share
 from frisket.engines.spec import Channels, Engine, EngineSpec, MaskLaw, Report, Task, Work
 from frisket.errors import EngineFailed
 from frisket.raster import fit as fitting
 from frisket.raster import paste, pixels
 from frisket.raster.formats import Layout, PixelFormat
-from frisket.raster.geometry import Size
+from frisket.raster.geometry import Box, Size
 from frisket.raster.sizes import Fit
 from frisket.raster.spans import Check, copied, every, filled, mapped, row_spans
 
 # Tasks that start from what the hole shows: there its alpha counts too.
 FROM_THE_HOLE = frozenset({Task.VARIATION, Task.INSTRUCT})
+
+RING = 16  # px around the hole in which tone is measured between two passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,18 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
     fit = engine.spec.size.plan(Size(w, h))
     report.check()
     crop, hole = fitting.apply(made.image, fit, report.check), fitting.apply_mask(made.hole, fit, report.check)
-    return fills_of(crop, hole, fit, engine, request, report, _fitted(made.sources, fit, report.check))
+    sources = _fitted(made.sources, fit, report.check)
+    if not two_passes(fit.source, request.task, engine.spec):
+        return fills_of(crop, hole, fit, engine, request, report, sources)
+    whole = Box(0, 0, w, h)
+    told = Share(report, made.image, whole, 0, FIRST)
+    fills = fills_of(crop, hole, fit, engine, request, told, sources)
+    for number, (fill, seed) in enumerate(zip(fills, request.seeds, strict=True)):
+        start, end = (FIRST + (1 - FIRST) * k / len(fills) for k in (number, number + 1))
+        work = replace(work_of(request, crop, hole), seeds=(seed,))
+        laid = made.image + made.hole[..., None] * (settle(fill, made, engine.spec, RING) - made.image)
+        fills[number] = refined(laid, made.hole, work, engine, Share(report, laid, whole, start, end))
+    return fills
 
 
 def fills_of(
@@ -98,20 +114,7 @@ def fills_of(
 
     Raises EngineFailed for an engine that breaks its contract, and whatever the engine raises.
     """
-    params = request.params
-    assert not isinstance(params, RestoreFacesParams)
-    work = Work(
-        task=request.task,
-        crop=crop,
-        hole=hole,
-        params=request.engine_params,
-        seeds=request.seeds,
-        prompt=params.prompt,
-        negative_prompt=params.negative_prompt,
-        strength=strength_of(params),
-        sources=sources,
-        tileable=isinstance(params, VariationParams) and params.tileable,
-    )
+    work = work_of(request, crop, hole, sources)
     fills = []
     for fill in engine.run(work, report):
         report.check()
@@ -124,6 +127,24 @@ def fills_of(
     if not all(every(np.isfinite, report.check, fill) for fill in fills):
         raise EngineFailed(engine=engine.spec.id, reason="it gave back values that are no numbers")
     return fills
+
+
+def work_of(request: EditRequest, crop: np.ndarray, hole: np.ndarray, sources: np.ndarray | None = None) -> Work:
+    """What an engine gets of the request for this crop (h, w, c) and hole (h, w)."""
+    params = request.params
+    assert not isinstance(params, RestoreFacesParams)
+    return Work(
+        task=request.task,
+        crop=crop,
+        hole=hole,
+        params=request.engine_params,
+        seeds=request.seeds,
+        prompt=params.prompt,
+        negative_prompt=params.negative_prompt,
+        strength=strength_of(params),
+        sources=sources,
+        tileable=isinstance(params, VariationParams) and params.tileable,
+    )
 
 
 def _fitted(sources: np.ndarray | None, fit: Fit, check: Check) -> np.ndarray | None:

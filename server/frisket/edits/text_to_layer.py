@@ -31,7 +31,7 @@ def run(request: EditRequest, planes: Planes, engine: Engine, progress: Progress
         fills = fills_of(blank, np.ones(blank.shape[:2], np.float32), fit, engine, request, progress)
     mask = np.full((region.height, region.width), 255, np.uint8)
     made = _opaque(request.format, region.size)
-    told = smaller(region.size, spec)
+    told = smaller(region.size, request.task, spec)
     results = []
     for seed, fill in zip(request.seeds, fills, strict=True):
         progress.check()

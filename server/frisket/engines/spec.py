@@ -115,6 +115,7 @@ class EngineSpec:
     uses_negative_prompt: bool = False  # without: one that is given is refused
     uses_strength: bool = True  # without: one other than the task's own default is refused
     licence: str = ""
+    refines: bool = False  # started from a picture with a strength below 1, it keeps its layout and paints its detail
     context_share: float = 0.75  # context beyond the selection's box, as a share of its longer side
     context_min: int = 64  # and at least this many px
 
