@@ -17,7 +17,7 @@ from frisket.raster.spans import Check, filled, row_spans, spans
 
 Float32 = NDArray[np.float32]
 
-PIECE = 1 << 20  # px that are resized in one call, at most: about 10 ms
+PIECE = 1 << 19  # px that are resized in one call, at most: about 5 ms
 
 
 def apply(image: Float32, fit: Fit, check: Check | None = None) -> Float32:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from frisket.engines.patch.bands import Bands, usual_threads
-from frisket.engines.patch.climb import Layout, Manner, climbed
+from frisket.engines.patch.between import refine
+from frisket.engines.patch.climb import SEARCH, Layout, Manner, climbed
 from frisket.engines.patch.finish import finished
 from frisket.engines.patch.ladder import Rung, built
 from frisket.engines.patch.subject import Subject
@@ -78,6 +79,7 @@ def warm(threads: int = 0) -> None:
     at = np.arange(4, dtype=np.int32)
     with Bands(threads or usual_threads(), lambda: None) as bands:
         answer = climbed([small, full], manner, 0, bands, lambda k, Y: None)
+        refine(answer.field, answer.Y, full.V, full.valid, bands, seed=0, sweeps=1, radius=SEARCH)
         copied(full.V, answer.field, at, at, bands, wraps=False)
 
 
