@@ -15,7 +15,7 @@ FrisketError
 ├── too-large        ImageTooLarge PictureTooLarge UploadTooLarge
 ├── busy             QueueFull TooManyJobs DiskFull NoRoomForModel
 ├── out-of-memory    OutOfMemory
-├── cancelled        Cancelled
+├── cancelled        Cancelled PullCancelled
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
 │                    StoreUnavailable HubOffline HubUnreachable HubAnswerWrong HubBytesWrong
 ├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed
@@ -610,6 +610,14 @@ class Cancelled(FrisketError):
     title = "Cancelled"
     cause_template = "The edit was cancelled before it finished."
     remedy_template = "Nothing was changed; run it again when you like."
+
+
+class PullCancelled(FrisketError):
+    slug = "pull-cancelled"
+    kind = Kind.CANCELLED
+    title = "The pull was cancelled"
+    cause_template = "Somebody ended the pull of {model}; what has arrived is kept."
+    remedy_template = "Pull it again: it goes on where it stopped."
 
 
 # --- unavailable -----------------------------------------------------------------------------------------------------

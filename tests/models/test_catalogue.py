@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from frisket.errors import CatalogueInvalid, ModelNotListed
-from frisket.models.catalogue import Commercial, File, find, in_words, is_id, is_plain, load
+from frisket.models.catalogue import Commercial, File, Licence, find, in_words, is_id, is_plain, load
 from frisket.models.families import PURPOSES, Family, Purpose
 
 LICENCE = {"name": "MIT", "link": "https://example.org", "commercial": "yes"}
@@ -129,6 +129,13 @@ def test_what_can_be_a_name() -> None:
         "x" * 241,
     )
     assert not any(is_plain(p) for p in bad)
+
+
+@pytest.mark.parametrize("commercial", Commercial)
+@pytest.mark.parametrize("gated", [False, True])
+def test_which_licences_need_a_yes(commercial: Commercial, gated: bool) -> None:
+    free = commercial is Commercial.YES and not gated
+    assert Licence("L", "https://example.org", commercial, gated).needs_accepting is not free
 
 
 def test_bytes_in_words() -> None:

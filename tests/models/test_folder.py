@@ -51,6 +51,17 @@ def test_installed(folder: Folder) -> None:
     assert not folder.staging("paint").exists()
 
 
+def test_the_stamp_tells_of_models_that_came_went_or_were_replaced(folder: Folder) -> None:
+    stamps = [folder.stamp()]
+    for change in (put, put, lambda f: put(f, "other"), lambda f: f.remove("paint")):
+        change(folder)
+        stamps.append(folder.stamp())
+        assert folder.stamp() == stamps[-1]
+    assert len(set(stamps)) == 5
+    shutil.rmtree(folder.path("other"))
+    assert folder.stamp() == stamps[0] == ()
+
+
 def test_a_newer_version_takes_its_place_whole(folder: Folder) -> None:
     put(folder)
     put(folder, files={"config.json": b"[]", "vae/v.safetensors": b"v"})

@@ -47,6 +47,11 @@ class Licence:
     commercial: Commercial
     gated: bool = False
 
+    @property
+    def needs_accepting(self) -> bool:
+        """Whether somebody has to say yes to it before a server fetches the model."""
+        return self.gated or self.commercial is not Commercial.YES
+
 
 @dataclass(frozen=True, slots=True)
 class File:

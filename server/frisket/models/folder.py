@@ -88,6 +88,15 @@ class Folder:
             return sorted(p.name for p in self.root.iterdir() if is_id(p.name) and p.is_dir() and not p.is_symlink())
         return []
 
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Another value once a model has come, gone or been replaced, by whichever process. Reads no file."""
+        seen = []
+        for name in self.ids():
+            with contextlib.suppress(OSError):
+                lock = (self.root / name / LOCK).stat()
+                seen.append((name, lock.st_mtime_ns, lock.st_ino))
+        return tuple(seen)
+
     def record(self, model: str) -> Record:
         """Raises ModelNotInstalled, ModelDamaged."""
         path = self.path(model)

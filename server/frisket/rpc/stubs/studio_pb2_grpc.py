@@ -5,6 +5,7 @@ import grpc
 import warnings
 
 from . import jobs_pb2 as frisket_dot_v1_dot_jobs__pb2
+from . import models_pb2 as frisket_dot_v1_dot_models__pb2
 from . import studio_pb2 as frisket_dot_v1_dot_studio__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -76,6 +77,31 @@ class StudioStub(object):
                 request_serializer=frisket_dot_v1_dot_studio__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=frisket_dot_v1_dot_studio__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.ListCatalogue = channel.unary_unary(
+                '/frisket.v1.Studio/ListCatalogue',
+                request_serializer=frisket_dot_v1_dot_studio__pb2.ListCatalogueRequest.SerializeToString,
+                response_deserializer=frisket_dot_v1_dot_studio__pb2.ListCatalogueResponse.FromString,
+                _registered_method=True)
+        self.PullModel = channel.unary_stream(
+                '/frisket.v1.Studio/PullModel',
+                request_serializer=frisket_dot_v1_dot_studio__pb2.PullModelRequest.SerializeToString,
+                response_deserializer=frisket_dot_v1_dot_models__pb2.ModelEvent.FromString,
+                _registered_method=True)
+        self.CancelPull = channel.unary_unary(
+                '/frisket.v1.Studio/CancelPull',
+                request_serializer=frisket_dot_v1_dot_studio__pb2.CancelPullRequest.SerializeToString,
+                response_deserializer=frisket_dot_v1_dot_studio__pb2.CancelPullResponse.FromString,
+                _registered_method=True)
+        self.RemoveModel = channel.unary_unary(
+                '/frisket.v1.Studio/RemoveModel',
+                request_serializer=frisket_dot_v1_dot_studio__pb2.RemoveModelRequest.SerializeToString,
+                response_deserializer=frisket_dot_v1_dot_studio__pb2.RemoveModelResponse.FromString,
+                _registered_method=True)
+        self.VerifyModel = channel.unary_stream(
+                '/frisket.v1.Studio/VerifyModel',
+                request_serializer=frisket_dot_v1_dot_studio__pb2.VerifyModelRequest.SerializeToString,
+                response_deserializer=frisket_dot_v1_dot_models__pb2.ModelEvent.FromString,
+                _registered_method=True)
 
 
 class StudioServicer(object):
@@ -135,6 +161,42 @@ class StudioServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCatalogue(self, request, context):
+        """Models on the server's disk and those of its catalogue. Asks no network.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PullModel(self, request, context):
+        """Fetch a model into the server, or bring it up to date. The pull belongs to the server: it goes on when the client has
+        gone, and a second call for the same model follows the one that runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelPull(self, request, context):
+        """Idempotent. Answers at once; what has arrived is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveModel(self, request, context):
+        """Delete a model, and what has arrived of one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyModel(self, request, context):
+        """Read every byte of an installed model again and compare. Ends when nobody follows it any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StudioServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -177,6 +239,31 @@ def add_StudioServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=frisket_dot_v1_dot_studio__pb2.ListJobsRequest.FromString,
                     response_serializer=frisket_dot_v1_dot_studio__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'ListCatalogue': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCatalogue,
+                    request_deserializer=frisket_dot_v1_dot_studio__pb2.ListCatalogueRequest.FromString,
+                    response_serializer=frisket_dot_v1_dot_studio__pb2.ListCatalogueResponse.SerializeToString,
+            ),
+            'PullModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.PullModel,
+                    request_deserializer=frisket_dot_v1_dot_studio__pb2.PullModelRequest.FromString,
+                    response_serializer=frisket_dot_v1_dot_models__pb2.ModelEvent.SerializeToString,
+            ),
+            'CancelPull': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelPull,
+                    request_deserializer=frisket_dot_v1_dot_studio__pb2.CancelPullRequest.FromString,
+                    response_serializer=frisket_dot_v1_dot_studio__pb2.CancelPullResponse.SerializeToString,
+            ),
+            'RemoveModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveModel,
+                    request_deserializer=frisket_dot_v1_dot_studio__pb2.RemoveModelRequest.FromString,
+                    response_serializer=frisket_dot_v1_dot_studio__pb2.RemoveModelResponse.SerializeToString,
+            ),
+            'VerifyModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.VerifyModel,
+                    request_deserializer=frisket_dot_v1_dot_studio__pb2.VerifyModelRequest.FromString,
+                    response_serializer=frisket_dot_v1_dot_models__pb2.ModelEvent.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -395,6 +482,141 @@ class Studio(object):
             '/frisket.v1.Studio/ListJobs',
             frisket_dot_v1_dot_studio__pb2.ListJobsRequest.SerializeToString,
             frisket_dot_v1_dot_studio__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frisket.v1.Studio/ListCatalogue',
+            frisket_dot_v1_dot_studio__pb2.ListCatalogueRequest.SerializeToString,
+            frisket_dot_v1_dot_studio__pb2.ListCatalogueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frisket.v1.Studio/PullModel',
+            frisket_dot_v1_dot_studio__pb2.PullModelRequest.SerializeToString,
+            frisket_dot_v1_dot_models__pb2.ModelEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelPull(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frisket.v1.Studio/CancelPull',
+            frisket_dot_v1_dot_studio__pb2.CancelPullRequest.SerializeToString,
+            frisket_dot_v1_dot_studio__pb2.CancelPullResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frisket.v1.Studio/RemoveModel',
+            frisket_dot_v1_dot_studio__pb2.RemoveModelRequest.SerializeToString,
+            frisket_dot_v1_dot_studio__pb2.RemoveModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frisket.v1.Studio/VerifyModel',
+            frisket_dot_v1_dot_studio__pb2.VerifyModelRequest.SerializeToString,
+            frisket_dot_v1_dot_models__pb2.ModelEvent.FromString,
             options,
             channel_credentials,
             insecure,
