@@ -1,9 +1,9 @@
 """Cancel during a running fill: seconds from the call to the job's last event, and to the end of the next job.
 
-    python bench/cancel.py [--repeat 10]
+    python bench/cancel.py [--repeat 10] [--megapixels 4]
 
-A real server, the built-in engine, a hole of 800 x 600 in 2400 x 1700 px of noise over a gradient. Each round cancels
-at another moment of the fill; then a small fill must still work.
+A real server, the built-in engine, a hole of 800 x 600 in 2400 x 1700 px of noise over a gradient, or both larger by as
+much as --megapixels says. Each round cancels at another moment of the fill; then a small fill must still work.
 """
 
 from __future__ import annotations
@@ -30,16 +30,28 @@ HOLE = Box(800, 500, 800, 600)
 SMALL = Box(100, 100, 30, 20)
 
 
-def picture() -> np.ndarray:
+def setting(megapixels: float) -> tuple[Size, Box]:
+    """Canvas and hole; those of SIZE and HOLE for 4 MP."""
+    times = max(1.0, (megapixels / 4) ** 0.5)
+    x, y, width, height = (round(times * side) for side in (HOLE.x, HOLE.y, HOLE.width, HOLE.height))
+    return Size(round(times * SIZE.width), round(times * SIZE.height)), Box(x, y, width, height)
+
+
+def picture(size: Size) -> np.ndarray:
     rng = np.random.default_rng(1)
-    slope = np.linspace(60, 180, SIZE.width)[None, :, None] + rng.normal(0, 12, (SIZE.height, SIZE.width, 3))
-    return slope.clip(0, 255).astype(np.uint8)
+    slope = np.linspace(60, 180, size.width)[None, :, None]
+    out = np.empty((size.height, size.width, 3), np.uint8)
+    for y in range(0, size.height, 100):
+        part = out[y : y + 100]
+        part[...] = (slope + rng.normal(0, 12, part.shape)).clip(0, 255)
+    return out
 
 
 def submit(client: Client, image: np.ndarray, hole: Box) -> str:
-    request = EditRequest(SIZE, Box(0, 0, 0, 0), InpaintParams(), seed=1)
+    size = Size(image.shape[1], image.shape[0])
+    request = EditRequest(size, Box(0, 0, 0, 0), InpaintParams(), seed=1)
     plan = client.plan(request, [hole])
-    mask = np.zeros((SIZE.height, SIZE.width), np.uint8)
+    mask = np.zeros((size.height, size.width), np.uint8)
     mask[hole.slices] = 255
     where = plan.region.slices
     sent = replace(request, region=plan.region)
@@ -53,21 +65,24 @@ def last_of(client: Client, job: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=10)
-    rounds = parser.parse_args().repeat
-    image = picture()
+    parser.add_argument("--megapixels", type=float, default=4)
+    options = parser.parse_args()
+    rounds = options.repeat
+    size, large = setting(options.megapixels)
+    image = picture(size)
     with tempfile.TemporaryDirectory() as folder:
         runtime = start_server(
             [sys.executable, "-m", "frisket.cli.main", "serve", "--listen", "127.0.0.1:0"], Path(folder)
         )
         client = Client(GrpcTransport(runtime.address, runtime.token), "bench")
         began = time.perf_counter()
-        assert last_of(client, submit(client, image, HOLE)) == "finished"
+        assert last_of(client, submit(client, image, large)) == "finished"
         began = time.perf_counter()
-        assert last_of(client, submit(client, image, HOLE)) == "finished"
+        assert last_of(client, submit(client, image, large)) == "finished"
         whole = time.perf_counter() - began
         freed, again = [], []
         for number in range(rounds):
-            job = submit(client, image, HOLE)
+            job = submit(client, image, large)
             time.sleep(whole * (number + 0.5) / rounds * 0.9)
             began = time.perf_counter()
             client.cancel(job)
@@ -78,6 +93,7 @@ def main() -> None:
             again.append(time.perf_counter() - began)
         client.close()
         stop(runtime)
+    print(f"{size.width} x {size.height} px, hole {large.width} x {large.height} px")
     print(f"whole fill {whole:.2f} s, cancelled {rounds} times along its way; seconds: median (max)")
     print(f"  cancel to the job's last event   {statistics.median(freed):.3f} ({max(freed):.3f})")
     print(f"  cancel to the next job's end     {statistics.median(again):.3f} ({max(again):.3f})")

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+import cv2
 import numpy as np
 from bench.fill import ROOT, machine
 from bench.scaling import peak
@@ -128,6 +129,14 @@ def specks() -> Case:
     return grain(2000, 2000), hole
 
 
+def spots(side: int) -> Case:
+    """200 round specks of 4 to 14 px."""
+    hole, rng = np.zeros((side, side), np.uint8), np.random.default_rng(3)
+    for x, y in rng.integers(side, size=(200, 2)).tolist():
+        cv2.circle(hole, (x, y), int(rng.integers(2, 8)), 1, -1)
+    return grain(side, side), hole > 0
+
+
 def scratch() -> Case:
     hole = np.zeros((3000, 4000), bool)
     hole[1500:1503] = True
@@ -146,13 +155,17 @@ CASES: dict[str, Callable[[], Case]] = {
     "3 MP, 40 x 40 px known": little_known,
     "1 MP, checkerboard": checkers,
     "4 MP, 5 000 holes of 1 px": specks,
+    "12 MP, 200 specks": lambda: spots(3464),
+    "50 MP, 200 specks": lambda: spots(7071),
     "12 MP, scratch 4 000 x 3 px": scratch,
     "1 MP, 10 %": lambda: square(1000, 0.1),
     "4 MP, 10 %": lambda: square(2000, 0.1),
     "12 MP, 10 %": lambda: square(3464, 0.1),
+    "12 MP, 2 %": lambda: square(3464, 0.02),
     "12 MP, 30 %": lambda: square(3464, 0.3),
     "12 MP, 90 %": lambda: square(3464, 0.9),
     "16 MP, 30 %": lambda: square(4000, 0.3),
+    "50 MP, 10 %": lambda: square(7071, 0.1),
     "50 MP, 30 %": lambda: square(7071, 0.3),
 }
 
