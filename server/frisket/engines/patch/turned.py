@@ -24,8 +24,11 @@ import numpy as np
 from frisket.engines.patch.match import SIDE, valid_sources
 from frisket.engines.patch.pyramid import Level, halved
 from frisket.engines.patch.smooth import pushpull
+from frisket.raster.pixels import extremes
+from frisket.raster.spans import copy_into, row_spans
 
 MOST_PIXELS = 24_000_000  # of all panels: 16 bytes each. Beyond that panels show a band around the hole only
+MARGIN = 8  # px: more than what the blur before scaling down reaches, 4 sigma of 0.7 px
 BLUR = 3  # px next to unknown ones that interpolation may have touched
 
 
@@ -67,21 +70,22 @@ def with_turns(levels: list[Level], turns: tuple[Turn, ...], check: Callable[[],
     pitch = _rounded_up(height + gap * step, step)
     I = np.zeros((start + len(turns) * pitch, w, first.I.shape[2]), np.float32)
     shown = np.zeros(I.shape[:2], bool)
-    I[:h], shown[:h] = first.I, first.sources
-    whole, centre = pushpull(first.I, first.known), _centre(~first.known)
+    copy_into(I[:h], first.I, check)
+    shown[:h] = first.sources
+    whole, centre = pushpull(first.I, first.known, check), _centre(~first.known)
     for n, turn in enumerate(turns):
         check()
         rows = slice(start + n * pitch, start + n * pitch + height)
-        I[rows], shown[rows] = turned(whole, first.sources, turn, centre, height)
+        I[rows], shown[rows] = turned(whole, first.sources, turn, centre, height, check)
     tall = []
     for level in levels:
         if tall:
             check()
-            I, shown = halved(I, shown)
+            I, shown = halved(I, shown, check)
         rows = slice(0, len(level.known))
-        I[rows] = level.I
+        copy_into(I[rows], level.I, check)
         shown[rows] = level.sources
-        valid = valid_sources(shown)
+        valid = valid_sources(shown, check)
         valid[rows] = level.valid
         starts = tuple((start + n * pitch) >> len(tall) for n in range(len(turns)))
         tall.append(Level(I, level.known, shown, valid, starts))
@@ -89,7 +93,12 @@ def with_turns(levels: list[Level], turns: tuple[Turn, ...], check: Callable[[],
 
 
 def turned(
-    I: np.ndarray, sources: np.ndarray, turn: Turn, centre: tuple[float, float], height: int
+    I: np.ndarray,
+    sources: np.ndarray,
+    turn: Turn,
+    centre: tuple[float, float],
+    height: int,
+    check: Callable[[], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A window (height, w, c) float32 of the turned I (h, w, c), and which of it may be copied, (height, w) bool.
 
@@ -111,16 +120,29 @@ def turned(
         offset, back = np.rint(offset + 1e-6), np.rint(back)
     matrix = np.concatenate([back, offset[:, None]], 1)
     if turn.scale < 1:  # what is drawn smaller must not alias
-        I = cv2.GaussianBlur(I, (0, 0), 0.5 * math.sqrt(turn.scale**-2 - 1))
+        I = _blurred(I, 0.5 * math.sqrt(turn.scale**-2 - 1), check)
     how = (cv2.INTER_NEAREST if exact else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP
-    out = cv2.warpAffine(I, matrix, (w, height), flags=how, borderMode=cv2.BORDER_REFLECT)
-    sound = sources if exact else cv2.erode(sources.astype(np.uint8), np.ones((2 * BLUR + 1,) * 2, np.uint8)) > 0
-    shown = cv2.warpAffine(
-        sound.astype(np.uint8), matrix, (w, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=0
-    )
+    sound = sources.view(np.uint8)
+    if not exact:
+        sound = cv2.erode(sound, np.ones((2 * BLUR + 1,) * 2, np.uint8))
     # Cubic interpolation overshoots: nothing may leave the range of the picture.
-    low, high = I.min((0, 1)), I.max((0, 1))
-    return np.clip(out, low, high), shown > 0
+    low, high = extremes(I, check)
+    out, shown = np.empty((height, w, I.shape[2]), np.float32), np.empty((height, w), bool)
+    for rows in row_spans(shown.shape, check):
+        here, size = matrix.copy(), (w, rows.stop - rows.start)
+        here[:, 2] += back[:, 1] * rows.start
+        out[rows] = np.clip(cv2.warpAffine(I, here, size, flags=how, borderMode=cv2.BORDER_REFLECT), low, high)
+        shown[rows] = cv2.warpAffine(sound, here, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=0)
+    return out, shown
+
+
+def _blurred(I: np.ndarray, sigma: float, check: Callable[[], None] | None) -> np.ndarray:
+    out = np.empty_like(I)
+    for rows in row_spans(I.shape, check):
+        above = min(MARGIN, rows.start)
+        part = cv2.GaussianBlur(I[rows.start - above : rows.stop + MARGIN], (0, 0), sigma)
+        out[rows] = part[above : above + rows.stop - rows.start]
+    return out
 
 
 def _within(centre: float, reach: float, length: int) -> float:
