@@ -16,6 +16,7 @@ from numba import njit
 from frisket.engines.patch.bands import Bands
 from frisket.engines.patch.match import FAR, SIDE
 from frisket.engines.patch.pyramid import Level
+from frisket.raster.spans import Check, row_spans
 
 QUERIES, KEYS = 4000, 9000  # patches sampled near the hole, and anywhere
 STROKE = 2500  # hole px: a smaller one is healed; it gets 1000 queries and 4500 keys, an eighth of the work
@@ -43,14 +44,15 @@ def candidates(level: Level, I: np.ndarray, count: int, seed: int, bands: Bands)
     offsets = _dominant(I[:h], valid, near, samples, count, seed, bands)
     sound = soundly(level.sources[:h])
     y, x = np.nonzero(hole)
-    unserved = ~serves(offsets, sound, y, x).any(1)
+    bands.check()
+    unserved = ~serves(offsets, sound, y, x, bands.check).any(1)
     sources = sound & valid if (sound & valid).any() else sound
-    new = [*_along_axes(sources, y, x), *_covering(sources, y[unserved], x[unserved])]
+    new = [*_along_axes(sources, y, x, bands.check), *_covering(sources, y[unserved], x[unserved], bands.check)]
     fresh = [o for o in sorted(set(new)) if not len(offsets) or (np.abs(offsets - o).max(1) > 1).all()]
     offsets = np.concatenate([offsets, np.array(fresh, np.int32).reshape(-1, 2)])
     if level.panels:
         offsets = np.concatenate([offsets, _turned(I, level, near, seed, bands)])
-    return offsets[serves(offsets, soundly(level.sources), y, x).any(0)]
+    return offsets[serves(offsets, soundly(level.sources), y, x, bands.check).any(0)]
 
 
 def soundly(sources: np.ndarray) -> np.ndarray:
@@ -58,12 +60,20 @@ def soundly(sources: np.ndarray) -> np.ndarray:
     return cv2.erode(sources.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
 
 
-def serves(offsets: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """(m, K) bool: whether the pixel (y, x)[m] shifted by offsets[K] lands on one of `sources` (h, w) bool."""
+def serves(
+    offsets: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarray, check: Check | None = None
+) -> np.ndarray:
+    """(m, K) bool: whether the pixel (y, x)[m] shifted by offsets[K] lands on one of `sources` (h, w) bool.
+
+    check: called now and then, may raise errors.Cancelled.
+    """
     h, w = sources.shape
-    yy, xx = y[:, None] + offsets[None, :, 0], x[:, None] + offsets[None, :, 1]
-    inside = (yy >= 0) & (yy < h) & (xx >= 0) & (xx < w)
-    return inside & sources[yy.clip(0, h - 1), xx.clip(0, w - 1)]
+    out = np.empty((len(y), len(offsets)), bool)
+    for rows in row_spans(out.shape, check):
+        yy, xx = y[rows, None] + offsets[None, :, 0], x[rows, None] + offsets[None, :, 1]
+        inside = (yy >= 0) & (yy < h) & (xx >= 0) & (xx < w)
+        out[rows] = inside & sources[yy.clip(0, h - 1), xx.clip(0, w - 1)]
+    return out
 
 
 def descriptors(I: np.ndarray) -> Iterator[np.ndarray]:
@@ -99,7 +109,9 @@ def _dominant(
     dy, dx = _rhythm(I, valid, near if np.count_nonzero(near) >= FEWEST else valid, samples, nearest, seed, bands)
     H, W = 2 * h + 1, 2 * w + 1
     histogram = np.bincount((dy + h) * W + dx + w, minlength=H * W).reshape(H, W).astype(np.float32)
+    bands.check()
     histogram += histogram[::-1, ::-1] * np.float32(0.5)  # what repeats one way repeats the other way
+    bands.check()
     return _peaks(histogram, count) - (h, w)
 
 
@@ -174,20 +186,20 @@ def _sampled(where: np.ndarray, count: int, rng: np.random.Generator) -> tuple[n
     return y.astype(np.int32), x.astype(np.int32)
 
 
-def _along_axes(sources: np.ndarray, y: np.ndarray, x: np.ndarray) -> list[tuple[int, int]]:
+def _along_axes(sources: np.ndarray, y: np.ndarray, x: np.ndarray, check: Check) -> list[tuple[int, int]]:
     """Two horizontal and two vertical offsets, each the one that serves most of what the former left."""
     dy, dx = _steps(sources.shape)
     some = slice(None, None, max(1, len(y) // 500))
     across, down = np.stack([0 * dx, dx], 1), np.stack([dy, 0 * dy], 1)
-    return [o for line in (across, down) for o in _greedy(line, sources, y[some], x[some], 2)]
+    return [o for line in (across, down) for o in _greedy(line, sources, y[some], x[some], 2, check)]
 
 
-def _covering(sources: np.ndarray, y: np.ndarray, x: np.ndarray) -> list[tuple[int, int]]:
+def _covering(sources: np.ndarray, y: np.ndarray, x: np.ndarray, check: Check) -> list[tuple[int, int]]:
     """Up to 10 offsets from a coarse grid for the pixels (y, x)."""
     dy, dx = _steps(sources.shape)
     grid = np.stack(np.meshgrid(dy, dx, indexing="ij"), -1).reshape(-1, 2)
     some = slice(None, None, max(1, len(y) // 400))
-    return _greedy(grid, sources, y[some], x[some], 10)
+    return _greedy(grid, sources, y[some], x[some], 10, check)
 
 
 def _steps(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -196,11 +208,14 @@ def _steps(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(-(h // step), h // step + 1) * step, np.arange(-(w // step), w // step + 1) * step
 
 
-def _greedy(grid: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarray, most: int) -> list[tuple[int, int]]:
-    covers = serves(grid, sources, y, x)
+def _greedy(
+    grid: np.ndarray, sources: np.ndarray, y: np.ndarray, x: np.ndarray, most: int, check: Check
+) -> list[tuple[int, int]]:
+    covers = serves(grid, sources, y, x, check)
     price = LENGTH_PRICE * np.hypot(grid[:, 0], grid[:, 1]) / math.hypot(*sources.shape)
     chosen: list[tuple[int, int]] = []
     while len(chosen) < most and len(covers):
+        check()
         share = covers.mean(0)
         if not share.any():
             break

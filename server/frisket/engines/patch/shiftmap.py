@@ -58,7 +58,8 @@ def layout(level: Level, prices: Prices, seed: int, bands: Bands) -> np.ndarray 
         return None
     hole = ~level.known
     hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
-    U = _unary(level, I, s, hy, hx, prices)
+    bands.check()
+    U = _unary(level, I, s, hy, hx, prices, bands)
     whim = np.random.default_rng(seed).uniform(0, WHIM, len(s)).astype(np.float32)
     whim[hy.min() + s[:, 0] >= len(level.known)] = 0  # turned sources were asked for: chance shall not lose them
     U += whim
@@ -96,11 +97,13 @@ def _nearest(hole: np.ndarray) -> np.ndarray:
     return number[label]
 
 
-def _unary(level: Level, I: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.ndarray, prices: Prices) -> np.ndarray:
+def _unary(
+    level: Level, I: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.ndarray, prices: Prices, bands: Bands
+) -> np.ndarray:
     """U: (m, K) float32."""
     known = level.known
     h, w = known.shape
-    U = np.where(serves(s, soundly(level.sources), hy, hx), np.float32(0), np.float32(UNREACHABLE))
+    U = np.where(serves(s, soundly(level.sources), hy, hx, bands.check), np.float32(0), np.float32(UNREACHABLE))
     price = (
         LENGTH_PRICE * np.hypot(s[:, 0], s[:, 1]) / math.hypot(h, w)
         + prices.down * np.abs(s[:, 0]) / h
@@ -108,6 +111,7 @@ def _unary(level: Level, I: np.ndarray, s: np.ndarray, hy: np.ndarray, hx: np.nd
     ).astype(np.float32)
     U += np.where(hy[:, None] + s[None, :, 0] < h, price, np.float32(TURN_PRICE))
     for dy, dx in NEIGHBOURS:
+        bands.check()
         y, x = hy + dy, hx + dx
         inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
         rim = np.nonzero(inside)[0]
