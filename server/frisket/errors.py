@@ -17,9 +17,9 @@ FrisketError
 ├── out-of-memory    OutOfMemory
 ├── cancelled        Cancelled PullCancelled
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
-│                    StoreUnavailable HubOffline HubUnreachable HubAnswerWrong HubBytesWrong
+│                    StoreUnavailable DiffusionPartsMissing HubOffline HubUnreachable HubAnswerWrong HubBytesWrong
 ├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed
-└── internal         WorkerCrashed EngineFailed InputLost Internal
+└── internal         WorkerCrashed EngineFailed PictureNotFinite InputLost Internal
 
 A class is a slug, a kind, a title, a cause and a remedy. Cause and remedy are templates over `data`; the words are made
 here once and shown by every surface (gRPC status, command line, GIMP). `frisket.rpc.status` maps kinds to gRPC status
@@ -679,6 +679,14 @@ class StoreUnavailable(FrisketError):
     remedy_template = "Try again in a moment; if it goes on, look at the server's disk and at what else uses that file."
 
 
+class DiffusionPartsMissing(FrisketError):
+    slug = "diffusion-parts-missing"
+    kind = Kind.UNAVAILABLE
+    title = "The packages that models need are not installed"
+    cause_template = "Missing: {parts}."
+    remedy_template = 'Run `pip install "frisket[diffusion]"` for the server, then start it again.'
+
+
 class HubOffline(FrisketError):
     slug = "hub-offline"
     kind = Kind.UNAVAILABLE
@@ -755,6 +763,14 @@ class EngineFailed(FrisketError):
     title = "The engine failed"
     cause_template = "{engine}: {reason}."
     remedy_template = "Try another seed or a smaller selection; the server's log has the details."
+
+
+class PictureNotFinite(FrisketError):
+    slug = "picture-not-finite"
+    kind = Kind.INTERNAL
+    title = "The model's numbers broke"
+    cause_template = "{what} gave values that are no numbers."
+    remedy_template = "Check its files with `frisket models verify`; if they are whole, it cannot run on this device."
 
 
 class InputLost(FrisketError):
