@@ -76,7 +76,8 @@ def with_turns(levels: list[Level], turns: tuple[Turn, ...], check: Callable[[],
     for n, turn in enumerate(turns):
         check()
         rows = slice(start + n * pitch, start + n * pitch + height)
-        I[rows], shown[rows] = turned(whole, first.sources, turn, centre, height, check)
+        panel, shown[rows] = turned(whole, first.sources, turn, centre, height, check)
+        copy_into(I[rows], panel, check)
     tall = []
     for level in levels:
         if tall:
