@@ -11,6 +11,7 @@ from frisket.edits.requests import EditRequest, InpaintParams, InstructParams, P
 from frisket.edits.results import ResultMeta
 from frisket.edits.run import EngineEasel, as_planes, make_easel
 from frisket.engines.registry import Registry
+from frisket.engines.spec import Degradation, DegradationKind, Report, Work
 from frisket.errors import EngineFailed, OutOfMemory, RequestInvalid
 from frisket.raster.formats import Layout, PixelFormat, Samples
 from frisket.raster.geometry import Box, Size
@@ -102,3 +103,16 @@ def test_a_small_stroke_is_healed_and_nothing_else_changes() -> None:
     assert (mask[stroke[here]] == 255).all()
     error = np.abs(pixels[stroke[here]].astype(int) - truth[stroke])
     assert error.max() <= 1  # an exact repeat but for rounding
+
+
+def test_what_an_engine_had_to_do_without_is_told_with_each_picture_once() -> None:
+    class Poor(ToyEngine):
+        def run(self, work: Work, report: Report) -> list[np.ndarray]:
+            for _ in work.seeds:
+                report.told(Degradation(DegradationKind.ONE_BY_ONE, "2 pictures, one after the other"))
+            return super().run(work, report)
+
+    request = EditRequest(Size(8, 6), Box(0, 0, 8, 6), InpaintParams(), engine="toy", count=2)
+    done = EngineEasel(Registry([Poor()])).run(to_json(request), planes(), Listener())
+    kinds = [[told.kind for told in ResultMeta.from_json(picture.meta).degraded] for picture in done]
+    assert kinds == [[DegradationKind.ONE_BY_ONE]] * 2

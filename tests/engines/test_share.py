@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from frisket.engines.share import STEPS, Share
+from frisket.engines.spec import Degradation, DegradationKind
 from frisket.errors import Cancelled
 from frisket.raster.geometry import Box
 
@@ -13,12 +14,16 @@ from frisket.raster.geometry import Box
 class Heard:
     def __init__(self) -> None:
         self.calls: list[tuple[int, int, np.ndarray | None]] = []
+        self.degraded: list[Degradation] = []
 
     def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
         self.calls.append((step, total, preview))
 
     def check(self) -> None:
         raise Cancelled()
+
+    def told(self, degradation: Degradation) -> None:
+        self.degraded.append(degradation)
 
 
 SHEET = np.zeros((40, 60, 3), np.float32)
@@ -60,6 +65,12 @@ def test_a_thinned_preview_thins_the_sheet_as_much() -> None:
     assert shown.shape == (20, 30, 3)
     assert (shown[10:18, 5:20] == 1).all()
     assert shown[:10].sum() == shown[:, :5].sum() == shown[:, 20:].sum() == 0
+
+
+def test_what_a_part_did_without_is_passed_on() -> None:
+    heard, told = Heard(), Degradation(DegradationKind.TILED, "the VAE worked in tiles of 512 px")
+    Share(heard, SHEET, Box(0, 0, 1, 1), 0, 1).told(told)
+    assert heard.degraded == [told]
 
 
 def test_to_stop_is_passed_on() -> None:

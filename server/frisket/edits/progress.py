@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from frisket.edits.easel import Teller
+from frisket.engines.spec import Degradation
 from frisket.raster import codecs, pixels
 from frisket.raster.formats import Layout
 from frisket.raster.geometry import Box
@@ -25,6 +26,7 @@ class Progress:
         self._tell = tell
         self._number, self._parts, self._crop = 0, 1, Box(0, 0, 0, 0)
         self._last_preview = 0.0
+        self.degraded: list[Degradation] = []  # what engines told of, each once
 
     @contextlib.contextmanager
     def part(self, number: int, parts: int, crop: Box) -> Iterator[None]:
@@ -43,6 +45,10 @@ class Progress:
 
     def check(self) -> None:
         self._tell.check()
+
+    def told(self, degradation: Degradation) -> None:
+        if degradation not in self.degraded:
+            self.degraded.append(degradation)
 
 
 def _jpeg(preview: np.ndarray) -> bytes:

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 import json
 from dataclasses import dataclass
 
+from frisket.engines.spec import Degradation, DegradationKind
 from frisket.raster.geometry import Box, Size
-
-
-class DegradationKind(enum.Enum):
-    """How a result fell short of what was asked for."""
-
-    SMALLER_SIZE = "smaller-size"
-    TILED = "tiled"
-    OTHER_DEVICE = "other-device"
-    LESS_CONTEXT = "less-context"
-
-
-@dataclass(frozen=True, slots=True)
-class Degradation:
-    """One shortfall, with a sentence that holds the numbers."""
-
-    kind: DegradationKind
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -57,8 +58,11 @@ class EngineEasel:
     def _paint(self, wanted: EditRequest, planes: Planes, engine: Engine, tell: Teller) -> list[Finished]:
         module, name = row_of(wanted.task).run.split(":")
         run = getattr(import_module(module), name)
-        painted = run(wanted, planes, engine, Progress(tell))
-        return [Finished(p.meta.to_json(), (p.pixels, p.mask)) for p in painted]
+        progress = Progress(tell)
+        painted = run(wanted, planes, engine, progress)
+        told = tuple(progress.degraded)
+        metas = [replace(p.meta, degraded=p.meta.degraded + told) for p in painted]
+        return [Finished(meta.to_json(), (p.pixels, p.mask)) for meta, p in zip(metas, painted, strict=True)]
 
     def _load(self, engine: Engine, model: str) -> None:
         key = (engine.spec.id, model)

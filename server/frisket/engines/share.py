@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frisket.engines.spec import Report
+from frisket.engines.spec import Degradation, Report
 from frisket.raster.geometry import Box
 
 STEPS = 1000  # of a whole run
@@ -31,6 +31,9 @@ class Share:
 
     def check(self) -> None:
         self.report.check()
+
+    def told(self, degradation: Degradation) -> None:
+        self.report.told(degradation)
 
     def _placed(self, preview: np.ndarray) -> np.ndarray:
         """The sheet, thinned as much as the preview is, with the preview in its place."""

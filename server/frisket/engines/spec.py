@@ -128,6 +128,25 @@ class EngineSpec:
         return {name: p.checked(given[name]) if name in given else p.default for name, p in known.items()}
 
 
+class DegradationKind(enum.Enum):
+    """How a result fell short of what was asked for."""
+
+    SMALLER_SIZE = "smaller-size"
+    TILED = "tiled"
+    OTHER_DEVICE = "other-device"
+    LESS_CONTEXT = "less-context"
+    ONE_BY_ONE = "one-by-one"
+    OFFLOADED = "offloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """One shortfall, with a sentence that holds the numbers."""
+
+    kind: DegradationKind
+    detail: str
+
+
 class Report(Protocol):
     """How an engine tells where it is. Every call is also a point where the edit can stop."""
 
@@ -139,6 +158,10 @@ class Report(Protocol):
         """Cheap; call it inside long steps. Raises errors.Cancelled."""
         ...
 
+    def told(self, degradation: Degradation) -> None:
+        """What this run had to do without; the result will say so, once however often it is told."""
+        ...
+
 
 class Silent:
     """A Report that shows nothing and never stops anything."""
@@ -147,6 +170,9 @@ class Silent:
         pass
 
     def check(self) -> None:
+        pass
+
+    def told(self, degradation: Degradation) -> None:
         pass
 
 

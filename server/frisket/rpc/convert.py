@@ -62,6 +62,8 @@ DEGRADATIONS = {
     DegradationKind.TILED: edits_pb2.Degradation.KIND_TILED,
     DegradationKind.OTHER_DEVICE: edits_pb2.Degradation.KIND_OTHER_DEVICE,
     DegradationKind.LESS_CONTEXT: edits_pb2.Degradation.KIND_LESS_CONTEXT,
+    DegradationKind.ONE_BY_ONE: edits_pb2.Degradation.KIND_ONE_BY_ONE,
+    DegradationKind.OFFLOADED: edits_pb2.Degradation.KIND_OFFLOADED,
 }
 
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from frisket.engines.spec import Degradation
+
 PHOTOS = Path(__file__).resolve().parents[4] / "shared" / "photos"
 
 
@@ -25,6 +27,9 @@ class Silent:
 
     def check(self) -> None:
         self.checks += 1
+
+    def told(self, degradation: Degradation) -> None:
+        raise AssertionError(f"the built-in engine does without nothing, but told: {degradation}")
 
 
 def box(height: int, width: int, y: int, x: int, h: int, w: int) -> np.ndarray:
