@@ -1,0 +1,133 @@
+"""From a pipeline and an engine's work to pictures: one run for all pictures that can be made together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from frisket.engines.diffusion import latents as lay
+from frisket.engines.diffusion.call import (
+    OWN_SIZE,
+    Strength,
+    arguments,
+    checked,
+    runs_of,
+    shown,
+    steps_done,
+    strength_kind,
+)
+from frisket.engines.diffusion.prefill import filled, start_of
+from frisket.engines.diffusion.schedulers import made
+from frisket.engines.diffusion.softmask import Blend, is_soft
+from frisket.engines.diffusion.table import Heard, Masking, Row, Takes, Traits
+from frisket.engines.diffusion.watch import Watch, check_finite, looking
+from frisket.engines.spec import Report, Work
+from frisket.errors import EngineFailed
+
+
+@torch.no_grad()
+def painted(pipe: Any, row: Row, traits: Traits, work: Work, report: Report) -> list[np.ndarray]:
+    """One picture for each of work.seeds, (h, w, 3) float32 0...1, of the size of work.crop.
+
+    pipe: a pipeline of exactly row.pipeline; nobody else uses it meanwhile. It is left as it was, whatever happens.
+    work: its params are those of capabilities.spec_of, its size one that the spec's rule allows. Outside the hole the
+    pictures are near the crop, not equal to it.
+
+    Raises ParameterOutOfRange, PictureNotFinite, EngineFailed, errors.Cancelled, MemoryError, torch's errors.
+    """
+    if strength_kind(work, row) is Strength.NOTHING:
+        return [work.crop.copy() for _ in work.seeds]
+    start = start_of(work, row)
+    strength = min(work.strength, start.strength) if Takes.STRENGTH in row.takes else 1.0
+    checked(work, row, strength)
+    report.check()
+    work = replace(work, crop=filled(work, start, report))
+    pictures: list[np.ndarray] = []
+    runs = runs_of(row, work.seeds)
+    for number, seeds in enumerate(runs):
+        expected = max(steps_done(int(work.params["steps"]), strength), 1)
+        blend = _blend(pipe, row, work, seeds)
+        watch = Watch(row, report, work.crop, work.hole, blend, expected, number, len(runs))
+        pictures += _run(pipe, row, traits, replace(work, seeds=seeds), strength, blend, watch, report)
+    return pictures
+
+
+def _run(
+    pipe: Any,
+    row: Row,
+    traits: Traits,
+    work: Work,
+    strength: float,
+    blend: Blend | None,
+    watch: Watch,
+    report: Report,
+) -> list[np.ndarray]:
+    """One call of the pipeline."""
+    count = len(work.seeds)
+    seen = shown(row, work.crop, work.hole, traits.mask_multiple)
+    given = arguments(row, work, seen, count, strength) | watch.arguments(pipe)
+    given["generator"] = [torch.Generator("cpu").manual_seed(int(seed)) for seed in work.seeds]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(prepared(pipe, str(work.params["scheduler"])))
+        stack.enter_context(looking(pipe, report.check))
+        stack.enter_context(lay.steady(pipe))
+        if blend is not None:
+            stack.enter_context(blend.listening())
+        images = pipe(**given).images
+    return [_picture(image, row, work, pipe) for image in _counted(images, count, row)]
+
+
+@contextlib.contextmanager
+def prepared(pipe: Any, scheduler: str) -> Iterator[None]:
+    """While it lasts, the pipeline has a scheduler of its own; afterwards it is as before, offloaded if it was."""
+    native = pipe.scheduler
+    pipe.scheduler = made(native, scheduler)
+    try:
+        yield
+    finally:
+        pipe.scheduler = native
+        pipe.maybe_free_model_hooks()  # the only place that puts offloaded parts back, and drops what caches kept
+
+
+def _blend(pipe: Any, row: Row, work: Work, seeds: Sequence[int]) -> Blend | None:
+    """What puts back, step by step, what stays; None where the pipeline does it, or nothing stays."""
+    if row.masking is Masking.WHOLE or row.heard is Heard.LEGACY:
+        return None
+    if row.masking is Masking.BLEND:
+        return Blend(pipe, work.hole, seeds)
+    if not is_soft(work.hole) or not hasattr(pipe, "prepare_latents") or not hasattr(pipe, "vae"):
+        return None
+
+    def clean(latents: torch.Tensor) -> torch.Tensor:
+        picture = torch.from_numpy(np.ascontiguousarray(work.crop)).permute(2, 0, 1)[None] * 2 - 1
+        made = lay.encoded(pipe, picture, tokens=latents.ndim == 3).to(latents)
+        made = made.flatten(2).transpose(1, 2) if latents.ndim == 3 else made
+        return made.expand(len(seeds), *made.shape[1:])
+
+    return Blend(pipe, work.hole, seeds, clean)
+
+
+def _counted(images: Any, count: int, row: Row) -> np.ndarray:
+    """Raises EngineFailed for another number of pictures than asked for."""
+    made = np.asarray(images, np.float32)
+    if made.ndim != 4 or len(made) != count or made.shape[-1] != 3:
+        raise EngineFailed(engine=row.pipeline, reason=f"it made {made.shape} for {count} pictures")
+    return made
+
+
+def _picture(image: np.ndarray, row: Row, work: Work, pipe: Any) -> np.ndarray:
+    """Raises EngineFailed for another size than asked for, PictureNotFinite."""
+    h, w = work.hole.shape
+    check_finite(torch.from_numpy(image), pipe)
+    if image.shape[:2] != (h, w):
+        if row.pipeline not in OWN_SIZE:
+            reason = f"it made {image.shape[1]} x {image.shape[0]} px where {w} x {h} were asked for"
+            raise EngineFailed(engine=row.pipeline, reason=reason)
+        image = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA if image.size > 3 * h * w else cv2.INTER_CUBIC)
+    return np.clip(image, 0, 1)

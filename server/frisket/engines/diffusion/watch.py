@@ -1,0 +1,114 @@
+"""What is done while a pipeline works: progress, previews, looks whether to stop and whether numbers are still numbers.
+
+A pipeline tells of its steps by a callback; what is raised in it ends the call at once, and leaves the pipeline usable.
+Inside a step, and while texts and pictures are encoded and decoded, every block of every network looks too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from frisket.engines.diffusion import latents as lay
+from frisket.engines.diffusion.softmask import Blend
+from frisket.engines.diffusion.table import Heard, Row
+from frisket.engines.spec import Report
+from frisket.errors import PictureNotFinite
+
+
+class Watch:
+    """Over one call of a pipeline, run `number` (from 0) of `runs` of the edit.
+
+    crop: (h, w, 3) float32 and hole: (h, w): what a preview shows around what is painted. engine: for messages.
+    blend: puts back what stays, after each step; None where the pipeline does. expected: steps, for the pipelines that
+    do not say how many they make.
+    """
+
+    def __init__(
+        self,
+        row: Row,
+        report: Report,
+        crop: np.ndarray,
+        hole: np.ndarray,
+        blend: Blend | None,
+        expected: int,
+        number: int = 0,
+        runs: int = 1,
+    ) -> None:
+        self._row, self._report, self._crop, self._hole = row, report, crop, hole
+        self._blend, self._expected, self._number, self._runs = blend, expected, number, runs
+
+    def arguments(self, pipe: Any) -> dict[str, Any]:
+        """The callback, as the pipeline takes it."""
+        if self._row.heard is Heard.LEGACY:
+            return {"callback": lambda step, time, latents: self._seen(pipe, step, latents)}
+        return {"callback_on_step_end": self._stepped, "callback_on_step_end_tensor_inputs": ["latents"]}
+
+    def _stepped(self, pipe: Any, step: int, time: Any, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        latents = given["latents"]
+        if self._blend is None:
+            self._seen(pipe, step, latents)
+            return {}
+        latents = self._blend.after(step, int(pipe.num_timesteps), latents)
+        self._seen(pipe, step, latents)
+        return {"latents": latents}
+
+    def _seen(self, pipe: Any, step: int, latents: torch.Tensor) -> None:
+        """Raises PictureNotFinite, Cancelled."""
+        check_finite(latents, pipe)
+        steps = max(int(getattr(pipe, "num_timesteps", 0) or self._expected), step + 1)
+        preview = preview_of(pipe, latents, self._crop, self._hole)
+        self._report(self._number * steps + step + 1, self._runs * steps, preview)
+
+
+def check_finite(values: torch.Tensor, pipe: Any) -> None:
+    """Raises PictureNotFinite for NaN or infinity: weights or half precision that do not hold."""
+    if not bool(torch.isfinite(values).all()):
+        raise PictureNotFinite(what=type(pipe).__name__)
+
+
+@torch.no_grad()
+def preview_of(pipe: Any, latents: torch.Tensor, crop: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """The first picture so far, (h', w', 3) float32 0...1, of the latents' size: its colours, not its detail."""
+    import cv2
+
+    h, w = hole.shape
+    values = lay.grid(latents[:1], h, w)[0].float().cpu().permute(1, 2, 0).numpy()
+    matrix = lay.colours(pipe, values.shape[-1])
+    seen = np.clip(values @ matrix[:-1] + matrix[-1], 0, 1)
+    size = (seen.shape[1], seen.shape[0])
+    free = cv2.resize(hole, size, interpolation=cv2.INTER_AREA)[..., None]
+    around = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+    return (seen * free + around * (1 - free)).astype(np.float32)
+
+
+@contextlib.contextmanager
+def looking(pipe: Any, check: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, every block of every network of the pipeline calls `check` before it works."""
+    handles = [block.register_forward_pre_hook(lambda *_: check()) for block in blocks_of(pipe)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def blocks_of(pipe: Any) -> list[torch.nn.Module]:
+    """The repeated parts of all networks: members of module lists that are in no other list."""
+    found: dict[int, torch.nn.Module] = {}
+
+    def walk(module: torch.nn.Module) -> None:
+        for child in module.children():
+            if isinstance(child, torch.nn.ModuleList):
+                found.update({id(block): block for block in child})
+            else:
+                walk(child)
+
+    for part in pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            walk(part)
+    return list(found.values())
