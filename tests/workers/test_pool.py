@@ -96,3 +96,15 @@ def test_a_crash_leaves_the_other_slot_alone(tmp_path):
             await workers.run(assignment("c", "echo"), lambda e: None, keep)
 
     asyncio.run(main())
+
+
+def test_all_processes_are_renewed(tmp_path):
+    async def run() -> None:
+        async with opened(tmp_path, slots=2) as workers:
+            await warm(workers)
+            before = set(workers.pids)
+            workers.renew()
+            assert len(set(workers.pids) | before) == 4
+            await warm(workers)
+
+    asyncio.run(run())

@@ -449,3 +449,30 @@ def test_a_stopped_process_holds_its_slot_only_for_so_long(tmp_path, busy):
             assert slot.pid != before
 
     asyncio.run(main())
+
+
+def test_a_renewed_slot_has_a_fresh_process_and_loses_no_run(tmp_path):
+    """At once when nothing runs; else what runs ends on the old one, and the next finds the new."""
+
+    async def pid_of(slot) -> int:
+        (result,) = await Asked(slot, tmp_path, "who").run()
+        return json.loads(result.meta)["pid"]
+
+    async def run() -> None:
+        async with opened(tmp_path) as slot:
+            first = await pid_of(slot)
+            assert await pid_of(slot) == first
+            slot.renew()
+            slot.renew()
+            second = await pid_of(slot)
+            assert second != first
+            asked = Asked(slot, tmp_path, "steps", n=20, step_s=0.02)
+            running = asyncio.create_task(asked.run())
+            await asked.began.wait()
+            slot.renew()
+            assert slot.pid == second
+            await running
+            assert slot.pid != second
+            assert await pid_of(slot) not in (first, second)
+
+    asyncio.run(run())

@@ -94,6 +94,11 @@ class LocalWorkers:
         if slot is not None:
             slot.cancel()
 
+    def renew(self) -> None:
+        """Fresh processes, which find what was installed since: at once, or after what runs."""
+        for slot in self._all:
+            slot.renew()
+
     async def close(self) -> None:
         """End all processes."""
         await asyncio.gather(*(slot.close() for slot in self._all))

@@ -62,7 +62,7 @@ class Slot:
         self._process: WorkerProcess | None = None
         self._former: list[WorkerProcess] = []  # killed, and not heard any more
         self._inbox: asyncio.Queue[Heard] | None = None  # there is one while an assignment runs
-        self._ready = self._begun = self._cancelled = self._closed = False
+        self._ready = self._begun = self._cancelled = self._closed = self._stale = False
         self._killer: asyncio.TimerHandle | None = None
 
     @property
@@ -77,6 +77,7 @@ class Slot:
 
     def start(self) -> None:
         """Start the process; it warms up by itself. Raises DiskFull."""
+        self._stale = False
         control = self._control
         factory, kwargs, python_path = self._settings.factory, self._settings.kwargs, self._settings.python_path
         setup = Setup(factory, dict(kwargs), python_path, str(control.path), self._settings.silence_s / MISSED)
@@ -107,6 +108,8 @@ class Slot:
                 self._killer = None
             self._source.trim()
             self._sink.trim()
+            if self._stale:
+                self.renew()
 
     def cancel(self) -> None:
         """Stop what runs: at its next step, or with its process when that does not come in time."""
@@ -118,6 +121,13 @@ class Slot:
             return
         self._signal(1)
         self._killer = asyncio.get_running_loop().call_later(self._settings.grace_s, self._lose_patience)
+
+    def renew(self) -> None:
+        """A fresh process, which finds what was installed since; a running assignment keeps the old one to its end."""
+        self._stale = True
+        if self._inbox is None and not self._closed:
+            self._disown()
+            self.start()
 
     async def close(self) -> None:
         """End the process and give all memory back."""
