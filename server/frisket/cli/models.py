@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from frisket.cli import models_remote as remote
 from frisket.cli.speak import answer, json_option, spoken
 from frisket.client import places
 from frisket.errors import LicenceNotAccepted, ModelDamaged
@@ -23,11 +24,15 @@ from frisket.models.hub import hub_of
 from frisket.models.record import Record
 
 FAMILIES = [family.value for family in Family]
+SERVER = "Work on the models of this server instead of this machine's; its token is read from FRISKET_TOKEN."
+server_option = click.option("--server", metavar="HOST:PORT", envvar="FRISKET_SERVER", help=SERVER)
 
 
 @click.group()
 def models() -> None:
     """Models: list, pull, remove, verify, import. Works on this machine's folder; no server is needed.
+
+    A server that runs on it notices what changes. With --server it is that server's folder, and the server fetches.
 
     \b
     Example:
@@ -37,30 +42,32 @@ def models() -> None:
 
 
 @models.command("list")
+@server_option
 @json_option
 @spoken
-def list_(as_json: bool) -> None:
+def list_(server: str | None, as_json: bool) -> None:
     """List the models that are installed, and those of the catalogue that could be. Asks no network.
 
     \b
     Example:
       frisket models list
     """
-    folder, entries = _folder(), _catalogue()
-    installed = _records(folder)
-    gone = {name for name, record in installed.items() if record is None}
-    fields = [_of_record(record) for record in installed.values() if record]
-    fields += [{"id": name, "state": "damaged"} for name in sorted(gone)]
-    fields += [_of_entry(entry) for entry in entries.values() if entry.id not in installed]
-    answer(as_json, {"folder": str(folder.root), "models": fields}, "\n".join(map(_line, fields)))
+    if server:
+        with remote.models_of(server) as far:
+            listed = far.catalogue()
+        root, fields = listed.folder, [remote.fields_of(model) for model in listed.models]
+    else:
+        root, fields = str(_folder().root), _listed(_folder(), _catalogue())
+    answer(as_json, {"folder": root, "models": fields}, "\n".join(map(_line, fields)))
 
 
 @models.command("pull")
 @click.argument("model")
 @click.option("-y", "--yes", is_flag=True, help="Accept the model's licence without being asked.")
+@server_option
 @json_option
 @spoken
-def pull_(model: str, yes: bool, as_json: bool) -> None:
+def pull_(model: str, yes: bool, server: str | None, as_json: bool) -> None:
     """Install MODEL of the catalogue, or bring it up to date. Goes on where an earlier pull stopped.
 
     \b
@@ -68,8 +75,11 @@ def pull_(model: str, yes: bool, as_json: bool) -> None:
       frisket models pull sdxl-inpaint
       HF_ENDPOINT=https://mirror.example.org frisket models pull sdxl-inpaint --yes
     """
+    if server:
+        _pull_there(server, model, yes, as_json)
+        return
     folder, entry = _folder(), catalogue.find(_catalogue(), model)
-    accepted = yes or _accepts(entry, ask=not as_json)
+    accepted = yes or _accepts(entry.id, entry.title, entry.licence, ask=not as_json)
     hub = hub_of(os.environ, places.home() / "hub.json")
     try:
         with _bar("Pulling", show=not as_json) as report:
@@ -81,39 +91,90 @@ def pull_(model: str, yes: bool, as_json: bool) -> None:
     answer(as_json, _of_record(made), text)
 
 
+def _pull_there(server: str, model: str, yes: bool, as_json: bool) -> None:
+    with remote.models_of(server) as far:
+        listed = remote.found(far, model)
+        if not (yes or listed.pulling):  # who pulls it has accepted
+            yes = _accepts(model, listed.title, remote.licence_of(listed), ask=not as_json)
+            if not yes:
+                raise _unaccepted(model, remote.licence_of(listed))
+        try:
+            with _bar("Pulling", show=not as_json) as report:
+                fields = remote.ended(far.pull(model, yes), report)
+        except KeyboardInterrupt:
+            click.echo(f"\nThe server goes on with it; `frisket models cancel {model}` ends it.", err=True)
+            raise
+    text = f"{model} is installed: {in_words(fields['size'])} on {server} (commit {fields['commit'][:12]})"
+    answer(as_json, fields, text)
+
+
 @models.command()
 @click.argument("model")
+@server_option
 @json_option
 @spoken
-def remove(model: str, as_json: bool) -> None:
+def cancel(model: str, server: str | None, as_json: bool) -> None:
+    """End a server's pull of MODEL. What has arrived is kept. (One of this machine ends with Ctrl+C.)
+
+    \b
+    Example:
+      frisket models cancel sdxl-inpaint --server 127.0.0.1:7411
+    """
+    if not server:
+        raise click.UsageError("--server is missing: a pull of this machine ends with Ctrl+C")
+    with remote.models_of(server) as far:
+        stopped = far.cancel_pull(model)
+    text = f"The pull of {model} ends" if stopped else f"{model} is not being pulled"
+    answer(as_json, {"id": model, "stopped": stopped}, text)
+
+
+@models.command()
+@click.argument("model")
+@server_option
+@json_option
+@spoken
+def remove(model: str, server: str | None, as_json: bool) -> None:
     """Delete MODEL from this machine, and what has arrived of it.
 
     \b
     Example:
       frisket models remove sdxl-inpaint
     """
-    freed = _folder().remove(model)
+    if server:
+        with remote.models_of(server) as far:
+            freed = far.remove(model)
+    else:
+        freed = _folder().remove(model)
     answer(as_json, {"id": model, "freed": freed}, f"{model} is removed: {in_words(freed)} are free again")
 
 
 @models.command()
 @click.argument("model", required=False)
+@server_option
 @json_option
 @spoken
-def verify(model: str | None, as_json: bool) -> None:
+def verify(model: str | None, server: str | None, as_json: bool) -> None:
     """Read every byte of MODEL (or of all) again and compare it with what was installed.
 
     \b
     Example:
       frisket models verify sdxl-inpaint
     """
-    folder = _folder()
-    checked = []
-    for name in [model] if model else folder.ids():
-        with _bar(f"Verifying {name}", show=not as_json) as report:
-            checked.append(folder.check(name, report))
-    lines = [f"{record.id} is whole: {len(record.files)} files, {in_words(record.size)}" for record in checked]
-    answer(as_json, {"whole": [record.id for record in checked]}, "\n".join(lines) or "No models are installed.")
+    whole: dict[str, str] = {}
+    if server:
+        with remote.models_of(server) as far:
+            for name in [model] if model else remote.on_disk(far):
+                with _bar(f"Verifying {name}", show=not as_json) as report:
+                    fields = remote.ended(far.verify(name), report)
+                whole[name] = in_words(fields["size"])
+    else:
+        folder = _folder()
+        for name in [model] if model else folder.ids():
+            with _bar(f"Verifying {name}", show=not as_json) as report:
+                record = folder.check(name, report)
+            whole[name] = f"{len(record.files)} files, {in_words(record.size)}"
+    lines = [f"{name} is whole: {what}" for name, what in whole.items()]
+    answer(as_json, {"whole": list(whole)}, "\n".join(lines) or "No models are installed.")
 
 
 @models.command("import")
@@ -142,6 +203,16 @@ def _folder() -> Folder:
 
 def _catalogue() -> Mapping[str, Entry]:
     return catalogue.load(places.home() / "catalogue")
+
+
+def _listed(folder: Folder, entries: Mapping[str, Entry]) -> list[dict[str, object]]:
+    installed = _records(folder)
+    gone = sorted(name for name, record in installed.items() if record is None)
+    return [
+        *(_of_record(record) for record in installed.values() if record),
+        *({"id": name, "state": "damaged"} for name in gone),
+        *(_of_entry(entry) for entry in entries.values() if entry.id not in installed),
+    ]
 
 
 def _records(folder: Folder) -> dict[str, Record | None]:
@@ -189,7 +260,7 @@ def _of_licence(licence: Licence) -> dict[str, object]:
 
 
 def _line(fields: Mapping[str, object]) -> str:
-    head = f"{fields['id']:22} {fields['state']:10}"
+    head = f"{fields['id']:22} {'pulling' if fields.get('pulling') else fields['state']:10}"
     if "licence" not in fields:
         return f"{head} {'':9}  its lock file cannot be read: `frisket models remove {fields['id']}`"
     licence, size = fields["licence"], fields["size"]
@@ -200,16 +271,17 @@ def _line(fields: Mapping[str, object]) -> str:
     return f"{head} {in_words(size):>9}  {fields['title']}  -  {terms}"
 
 
-def _accepts(entry: Entry, ask: bool) -> bool:
+def _accepts(model: str, title: str, licence: Licence, ask: bool) -> bool:
     """Whether the user accepts the licence. Raises LicenceNotAccepted where nobody can be asked."""
-    licence = entry.licence
     if not ask or not sys.stdin.isatty():
-        raise LicenceNotAccepted(
-            model=entry.id, licence=licence.name, link=licence.link, commercial=licence.commercial.value
-        )
-    click.echo(f"{entry.title} comes under {licence.name}: {licence.link}", err=True)
+        raise _unaccepted(model, licence)
+    click.echo(f"{title} comes under {licence.name}: {licence.link}", err=True)
     click.echo(f"Commercial use: {licence.commercial.value}.", err=True)
     return click.confirm("Do you accept it?", err=True)
+
+
+def _unaccepted(model: str, licence: Licence) -> LicenceNotAccepted:
+    return LicenceNotAccepted(model=model, licence=licence.name, link=licence.link, commercial=licence.commercial.value)
 
 
 @contextlib.contextmanager

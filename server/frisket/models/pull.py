@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,19 +32,20 @@ def pull(
 ) -> Record:
     """Install `entry`, or bring it to the revision that the hub has now; what is there already is not fetched again.
 
-    `accepted`: the user has accepted the licence. Raises LicenceNotAccepted, ModelBusy, NoRoomForModel, HubOffline,
+    `accepted`: the user has accepted the licence. `report` is also told in the pauses between asking the hub again what
+    there is: 0 of 0 bytes, at "". Raises LicenceNotAccepted, ModelBusy, NoRoomForModel, HubOffline,
     HubUnreachable, HubGated, HubRefused, HubHasNot, HubAnswerWrong, HubBytesWrong, ModelFileUnusable, Cancelled. After
     each of them the model that was installed before is as it was, and the next pull goes on with what has arrived.
     """
-    if not accepted:
-        licence = entry.licence
-        raise LicenceNotAccepted(
-            model=entry.id, licence=licence.name, link=licence.link, commercial=licence.commercial.value
-        )
+    check_accepted(entry, accepted)
+
+    def asking() -> None:
+        report(0, 0, "")
+
     brief = replace(patience, tries=min(FIRST_TRIES, patience.tries))
     with folder.claim(entry.id):
-        listing = brief.insist(lambda: hub.listing(entry.repository, entry.revision), hub.endpoint)
-        wanted = plan(entry, hub, listing, brief)
+        listing = brief.insist(lambda: hub.listing(entry.repository, entry.revision), hub.endpoint, asking)
+        wanted = plan(entry, hub, listing, brief, asking)
         staging = folder.staging(entry.id)
         staging.mkdir(parents=True, exist_ok=True)
         _reuse(folder, entry.id, wanted, staging)
@@ -56,19 +57,31 @@ def pull(
     return made
 
 
-def plan(entry: Entry, hub: Hub, listing: Listing, patience: Patience) -> tuple[Wanted, ...]:
+def check_accepted(entry: Entry, accepted: bool) -> None:
+    """Raises LicenceNotAccepted, with the licence's name and link."""
+    if not accepted:
+        licence = entry.licence
+        raise LicenceNotAccepted(
+            model=entry.id, licence=licence.name, link=licence.link, commercial=licence.commercial.value
+        )
+
+
+def plan(
+    entry: Entry, hub: Hub, listing: Listing, patience: Patience, check: Callable[[], None] = lambda: None
+) -> tuple[Wanted, ...]:
     """The files to have, each with size and hash: the catalogue's where it gives them, else the hub's.
 
-    Raises HubHasNot, HubBytesWrong (the hub states another hash than the catalogue), ModelFileUnusable, and as `Hub`.
+    `check` is called in pauses. Raises HubHasNot, HubBytesWrong (the hub states another hash than the catalogue),
+    ModelFileUnusable, and as `Hub`.
     """
     have = {file.path: file for file in listing.files}
     pinned = {file.path: file for file in entry.files}
-    paths = tuple(pinned) or _chosen(hub, listing, have, patience)
+    paths = tuple(pinned) or _chosen(hub, listing, have, patience, check)
     wanted = []
     for path in paths:
         if path not in have:
             raise HubHasNot(endpoint=hub.endpoint, what=f"{path} in {entry.repository} at {listing.commit}")
-        stated = patience.insist(lambda file=have[path]: hub.stated(listing, file), hub.endpoint)
+        stated = patience.insist(lambda file=have[path]: hub.stated(listing, file), hub.endpoint, check)
         assert stated.size is not None
         assert stated.digest is not None
         want = Wanted(path, stated.size, stated.hash, stated.digest)
@@ -78,10 +91,12 @@ def plan(entry: Entry, hub: Hub, listing: Listing, patience: Patience) -> tuple[
     return tuple(wanted)
 
 
-def _chosen(hub: Hub, listing: Listing, have: Mapping[str, Remote], patience: Patience) -> tuple[str, ...]:
+def _chosen(
+    hub: Hub, listing: Listing, have: Mapping[str, Remote], patience: Patience, check: Callable[[], None]
+) -> tuple[str, ...]:
     folders = {""}
     if INDEX in have:
-        index = patience.insist(lambda: hub.small(listing, INDEX), hub.endpoint)
+        index = patience.insist(lambda: hub.small(listing, INDEX), hub.endpoint, check)
         folders |= set(components(index, listing.repository))
     return choose(have, folders, listing.repository)
 

@@ -24,7 +24,8 @@ UNIX_PATH_MAX = 100  # bytes; the kernel takes 108 or fewer
 class ServerConfig:
     """home: Frisket's folder. listen: "HOST:PORT" (port 0 = any free one) or "unix:/path".
 
-    cache_folder: for compiled code, may be shared by several homes; None = home/cache. tls_cert, tls_key: PEM files;
+    cache_folder: for compiled code, may be shared by several homes; None = home/cache. models_folder: of installed
+    models, may be shared too; None = home/models. tls_cert, tls_key: PEM files;
     needed for any address that other machines can reach. engines: "module:attribute" of engines beside the installed
     ones. idle_exit: seconds without call or job after which the server ends, 0 = never. drain_seconds: how long a
     stopping server waits for running jobs (they are done again at the next start if need be). owner: id of a process
@@ -34,6 +35,7 @@ class ServerConfig:
     home: Path
     listen: str = DEFAULT_LISTEN
     cache_folder: Path | None = None
+    models_folder: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     engines: tuple[str, ...] = ()
@@ -46,6 +48,10 @@ class ServerConfig:
     @property
     def cache(self) -> Path:
         return self.cache_folder or self.home / "cache"
+
+    @property
+    def models(self) -> Path:
+        return self.models_folder or self.home / "models"
 
     def check_address(self) -> None:
         """Raises AddressInvalid, CertificateUnusable, AddressNotAllowed for an open address in the clear."""

@@ -47,6 +47,12 @@ class Limits:
         if boxes > self.max_boxes:
             raise ParameterOutOfRange(name="selection", value=f"{boxes} boxes", wanted=f"at most {self.max_boxes}")
 
+    def check_id(self, name: str, value: str) -> None:
+        """Raises ParameterOutOfRange for an id, called `name`, that can be none's."""
+        if not 0 < len(value) <= self.max_id:
+            wanted = f"an id of at most {self.max_id} characters"
+            raise ParameterOutOfRange(name=name, value=value[:40] or "empty", wanted=wanted)
+
     def check_submission(self, header: studio_pb2.SubmitHeader, request: EditRequest) -> None:
         """Everything that a header can be wrong about.
 

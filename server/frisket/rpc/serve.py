@@ -23,7 +23,9 @@ from frisket.errors import AddressInUse, ServerAlreadyRunning
 from frisket.jobs.blobs import Blobs
 from frisket.jobs.desk import Desk
 from frisket.jobs.store import Store
+from frisket.models.folder import Folder
 from frisket.rpc.config import ServerConfig, prepare_home, server_token, usable
+from frisket.rpc.shelf import Shelf
 from frisket.rpc.status import Gate
 from frisket.rpc.stubs import studio_pb2_grpc
 from frisket.rpc.studio import Studio
@@ -107,7 +109,6 @@ class Server:
 
     async def _run(self, on_ready: Callable[[Runtime], None]) -> None:
         config, token = self.config, server_token(self.config.home)
-        registry = Registry.installed().with_extra(config.engines)
         workers = LocalWorkers(
             factory="frisket.edits.run:make_easel",
             kwargs={"extra_engines": config.engines},
@@ -115,7 +116,8 @@ class Server:
         )
         with usable(config.home):
             desk = Desk(Store(config.home / "jobs.db"), Blobs(config.home / "blobs"), workers)
-        studio = Studio(desk, registry, config.limits)
+        shelf = Shelf(Folder(config.models), self._registry, workers.renew)
+        studio = Studio(desk, shelf, config.home, config.limits)
         server = grpc.aio.server(interceptors=(Gate(token, self._called),), options=OPTIONS)
         healthy = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
@@ -131,19 +133,22 @@ class Server:
                 write_runtime(config.home, runtime)
             log.debug("listening on %s", address)
             on_ready(runtime)
-            await self._until_stopped(desk)
+            await self._until_stopped(lambda: desk.busy or studio.pulling)
             log.info("stopping")
             studio.draining = True
             remove_runtime(config.home, os.getpid())
             await healthy.enter_graceful_shutdown()
-            await self._drained(desk)
+            await asyncio.gather(studio.drain(), self._drained(desk))
         finally:
             remove_runtime(config.home, os.getpid())
             await server.stop(1.0)
             await desk.close()
 
-    async def _until_stopped(self, desk: Desk) -> None:
-        watchdog = asyncio.create_task(self._exit_when_idle(desk))
+    def _registry(self) -> Registry:
+        return Registry.installed().with_extra(self.config.engines)
+
+    async def _until_stopped(self, busy: Callable[[], bool]) -> None:
+        watchdog = asyncio.create_task(self._exit_when_idle(busy))
         try:
             await self._stop.wait()
         finally:
@@ -184,7 +189,7 @@ class Server:
             ):  # Windows; a loop that is not the main thread's
                 loop.add_signal_handler(number, self.stop)
 
-    async def _exit_when_idle(self, desk: Desk) -> None:
+    async def _exit_when_idle(self, busy: Callable[[], bool]) -> None:
         """Also when the process that owns this server has gone."""
         limit, owner = self.config.idle_exit, self.config.owner
         while limit > 0 or owner:
@@ -193,7 +198,7 @@ class Server:
                 log.info("process %s has gone", owner)
                 self.stop()
                 self.stop()
-            elif desk.busy:
+            elif busy():
                 self._called()
             elif limit > 0 and time.monotonic() - self._last_call > limit:
                 log.info("idle for %s s", limit)

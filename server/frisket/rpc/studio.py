@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from grpc.aio import ServicerContext
 
@@ -12,7 +13,6 @@ import frisket
 from frisket.edits.requests import EditRequest, Plane, from_json, to_json
 from frisket.edits.results import ResultMeta
 from frisket.edits.tasks import admit, row_of
-from frisket.engines.registry import Registry
 from frisket.errors import RequestInvalid, ServerDraining, UploadTruncated
 from frisket.jobs.desk import Desk
 from frisket.jobs.records import Event, EventKind, Job, NewJob
@@ -21,7 +21,9 @@ from frisket.raster.formats import Codec, PixelFormat
 from frisket.raster.geometry import Box
 from frisket.rpc import convert, transfer
 from frisket.rpc.limits import MASK_FORMAT, Limits, sent_planes
-from frisket.rpc.stubs import images_pb2, jobs_pb2, models_pb2, studio_pb2, studio_pb2_grpc
+from frisket.rpc.model_calls import ModelCalls
+from frisket.rpc.shelf import Shelf
+from frisket.rpc.stubs import images_pb2, jobs_pb2, models_pb2, studio_pb2
 
 PROTOCOL = 1
 UPLOAD_CODECS = (Codec.RAW, Codec.STRIP_ZSTD, Codec.PNG, Codec.ZSTD)
@@ -37,16 +39,17 @@ STATES = {
 }
 
 
-class Studio(studio_pb2_grpc.StudioServicer):
-    """registry: what this process knows of engines; desk: the jobs."""
+class Studio(ModelCalls):
+    """desk: the jobs; shelf: what this process knows of engines and models; home: see ModelCalls."""
 
-    def __init__(self, desk: Desk, registry: Registry, limits: Limits) -> None:
-        self._desk, self._registry, self._limits = desk, registry, limits
-        self.draining = False
+    def __init__(self, desk: Desk, shelf: Shelf, home: Path, limits: Limits) -> None:
+        super().__init__(shelf, home, limits)
+        self._desk = desk
         self._decoding = asyncio.Semaphore(1)
 
     async def GetServerInfo(self, request, context: ServicerContext) -> studio_pb2.ServerInfo:
-        tasks = {task for engine in self._registry.engines for task in engine.spec.tasks}
+        registry = await self._shelf.registry()
+        tasks = {task for engine in registry.engines for task in engine.spec.tasks}
         return studio_pb2.ServerInfo(
             version=frisket.__version__,
             protocol=PROTOCOL,
@@ -61,16 +64,17 @@ class Studio(studio_pb2_grpc.StudioServicer):
         )
 
     async def ListModels(self, request, context: ServicerContext) -> studio_pb2.ListModelsResponse:
+        registry = await self._shelf.registry()
         if request.task == models_pb2.TASK_UNSPECIFIED:
-            engines = self._registry.engines
+            engines = registry.engines
         else:
-            engines = self._registry.for_task(convert.task_from_proto(request.task))
+            engines = registry.for_task(convert.task_from_proto(request.task))
         listed = [convert.engine_to_proto(engine.spec) for engine in engines]
-        return studio_pb2.ListModelsResponse(engines=listed, broken=self._registry.broken)
+        return studio_pb2.ListModelsResponse(engines=listed, broken=registry.broken)
 
     async def PlanEdit(self, request, context: ServicerContext) -> studio_pb2.PlanEditResponse:
         self._limits.check_selection(len(request.selection))
-        wanted, spec = admit(convert.request_from_proto(request.request), self._registry)
+        wanted, spec = admit(convert.request_from_proto(request.request), await self._shelf.registry())
         selection = [convert.box_from_proto(box) for box in request.selection]
         plan = row_of(wanted.task).plan(wanted, selection, spec)
         self._limits.check_size(plan.region.size)
@@ -81,7 +85,7 @@ class Studio(studio_pb2_grpc.StudioServicer):
             raise ServerDraining()
         parts = aiter(request_iterator)
         header = await _header_of(parts)
-        request, _ = admit(convert.request_from_proto(header.request), self._registry)
+        request, _ = admit(convert.request_from_proto(header.request), await self._shelf.registry())
         self._limits.check_submission(header, request)
         client = header.client_name or "anonymous"
         formats = [_format_of(plane, request) for plane in sent_planes(header)]
