@@ -41,6 +41,7 @@ def there(tmp_path: Path, fake: FakeHub, monkeypatch: pytest.MonkeyPatch) -> Ite
     for name in [n for n in os.environ if n.lower().endswith("_proxy") or n.startswith("HF_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HF_TOKEN_PATH", os.devnull)
+    monkeypatch.setattr("frisket.rpc.errands.LOOK_S", 0.02)
     monkeypatch.setenv("FRISKET_HOME", str(tmp_path / "here"))
     monkeypatch.setenv("FRISKET_TOKEN", TOKEN)
     server = ModelServer(furnish(tmp_path / "there", fake.url))
@@ -136,9 +137,9 @@ def test_cancel_needs_a_server(there: ModelServer) -> None:
     assert "Ctrl+C" in done.stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_the_server_goes_on_when_the_command_is_killed(there: ModelServer, run: Run, fake: FakeHub, how: int) -> None:
-    fake.faults[UNET] = [Fault(slow=0.25)]
+    fake.faults[UNET] = [Fault(slow=0.15)]
     command = [sys.executable, "-m", "frisket.cli.main", "models", "pull", "paint", "--yes", "--server", there.address]
     pulling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 20
