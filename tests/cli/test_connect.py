@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import subprocess
 import sys
@@ -98,3 +99,19 @@ def test_stop_does_not_wait_for_ever() -> None:
         connect.stop(Runtime("", "", one.pid, ""), seconds=0.3)
         assert one.wait(5) == -signal.SIGKILL
         assert time.monotonic() - began < 3
+
+
+def test_a_private_one_has_this_machines_models_and_compiled_code(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def start(command: list[str], folder: Path) -> Runtime:
+        commands.append(command)
+        return OWN
+
+    monkeypatch.setattr(connect, "start_server", start)
+    monkeypatch.setattr(connect, "stop", lambda runtime: None)
+    with connect.private_server():
+        pass
+    words = dict(itertools.pairwise(commands[0]))
+    assert words["--models"] == str(empty / "models")
+    assert words["--cache"] == str(empty / "cache")

@@ -37,13 +37,15 @@ def test_all_options(configs: list[ServerConfig], tmp_path: Path) -> None:
     key.touch()
     words = ["serve", "--listen", "127.0.0.1:0", "--home", tmp_path / "h", "--cache", tmp_path / "c",
              "--max-megapixels", "2.5", "--tls-cert", cert, "--tls-key", key, "--idle-exit", "9", "--drain", "4",
-             "--engine", "a:b", "--engine", "c:d", "--owner", "77", "--sweep-home"]  # fmt: skip
+             "--engine", "a:b", "--engine", "c:d", "--owner", "77", "--sweep-home",
+             "--models", tmp_path / "m"]  # fmt: skip
     done = CliRunner().invoke(main, list(map(str, words)))
     assert configs == [
         ServerConfig(
             home=tmp_path / "h",
             listen="127.0.0.1:0",
             cache_folder=tmp_path / "c",
+            models_folder=tmp_path / "m",
             tls_cert=cert,
             tls_key=key,
             engines=("a:b", "c:d"),

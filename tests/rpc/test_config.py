@@ -108,3 +108,10 @@ def test_a_start_that_fails_has_words_and_no_traceback(tmp_path: Path, broken: s
     assert "Traceback" not in done.stderr
     assert "never awaited" not in done.stderr
     assert not home.is_dir() or not (home / "server.json").exists()
+
+
+def test_what_lies_in_the_home_unless_it_is_shared(tmp_path: Path) -> None:
+    own = ServerConfig(tmp_path)
+    assert (own.cache, own.models) == (tmp_path / "cache", tmp_path / "models")
+    shared = ServerConfig(tmp_path, cache_folder=Path("/c"), models_folder=Path("/m"))
+    assert (shared.cache, shared.models) == (Path("/c"), Path("/m"))

@@ -110,3 +110,11 @@ def test_a_selection_has_so_many_parts() -> None:
     LIMITS.check_selection(3)
     with pytest.raises(ParameterOutOfRange):
         LIMITS.check_selection(4)
+
+
+def test_an_id_has_a_length() -> None:
+    Limits(max_id=3).check_id("model", "abc")
+    for value in ("", "abcd"):
+        with pytest.raises(ParameterOutOfRange) as caught:
+            Limits(max_id=3).check_id("model", value)
+        assert caught.value.data["name"] == "model"

@@ -272,6 +272,20 @@ def test_a_disk_that_fills_while_it_writes(
     assert list(server.models().pull("paint", True))[-1].finished.id == "paint"
 
 
+def test_what_is_being_pulled_is_not_removed(server: ModelServer, home: Path, fake: FakeHub) -> None:
+    slow(fake)
+    one, two = server.models(), server.models()
+    events = one.pull("paint", True)
+    until_bytes_come(events)
+    with pytest.raises(ModelBusy):
+        two.remove("paint")
+    two.cancel_pull("paint")
+    with pytest.raises(PullCancelled):
+        list(events)
+    assert two.remove("paint") > 64_000, "what had arrived"
+    assert not (home / "models" / ".pulling" / "paint").exists()
+
+
 def test_damage_is_found_and_told(models: Models, home: Path) -> None:
     list(models.pull("paint", True))
     (home / "models" / "paint" / UNET).write_bytes(b"x")

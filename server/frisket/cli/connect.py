@@ -69,9 +69,10 @@ def a_server(server: str | None, quiet: bool) -> Iterator[places.Runtime]:
 
 @contextlib.contextmanager
 def private_server() -> Iterator[places.Runtime]:
-    """A server of our own in a folder of its own; both go with us, also when we are killed."""
+    """A server of our own with this machine's models, in a folder of its own; both go with us, also when we are killed."""
     folder = Path(tempfile.mkdtemp(prefix="frisket-"))
-    ours = ("--owner", str(os.getpid()), "--sweep-home", "--cache", str(places.home() / "cache"))
+    shared = ("--cache", str(places.home() / "cache"), "--models", str(places.home() / "models"))
+    ours = ("--owner", str(os.getpid()), "--sweep-home", *shared)
     try:
         runtime = start_server(serve_command("--listen", "127.0.0.1:0", *ours), folder)
         try:

@@ -18,6 +18,7 @@ DEFAULT_LISTEN = "127.0.0.1:7411"
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, help="HOST:PORT (port 0: any) or unix:/path.")
 @click.option("--home", type=click.Path(path_type=Path), help="Folder for jobs, token and log. [env: FRISKET_HOME]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder for compiled code. [default: HOME/cache]")
+@click.option("--models", type=click.Path(path_type=Path), help="Folder of installed models. [default: HOME/models]")
 @click.option("--max-megapixels", default=128.0, show_default=True, help="Largest region taken in one edit.")
 @click.option("--tls-cert", type=click.Path(exists=True, path_type=Path), help="PEM certificate, with --tls-key.")
 @click.option("--tls-key", type=click.Path(exists=True, path_type=Path), help="PEM key, with --tls-cert.")
@@ -32,6 +33,7 @@ def serve(
     listen: str,
     home: Path | None,
     cache: Path | None,
+    models: Path | None,
     max_megapixels: float,
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -64,6 +66,7 @@ def serve(
         home=home or places.home(),
         listen=listen,
         cache_folder=cache,
+        models_folder=models,
         tls_cert=tls_cert,
         tls_key=tls_key,
         engines=engines,
