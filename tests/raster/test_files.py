@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from frisket.raster.files import MOST_PIXELS, Picture, read_mask, read_picture, 
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Size
 from frisket.raster.pixels import DTYPES
+from frisket.raster.provenance import IPTC, MadeBy, Source, packet, text_of
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = [
@@ -130,6 +133,77 @@ def test_a_place_that_cannot_be_written(tmp_path):
 def test_pixels_that_are_not_of_their_format_are_refused(tmp_path):
     with pytest.raises(RequestInvalid):
         write_picture(tmp_path / "a.png", Picture(np.zeros((2, 2, 3), np.uint8), PixelFormat(Samples.U16)))
+
+
+# --- where it comes from ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ending", "samples", "layout"), [*LOSSLESS, (".jpg", Samples.U8, Layout.RGB)], ids=str)
+def test_every_kind_tells_who_made_it(tmp_path, ending, samples, layout):
+    """Found by Pillow where the kind has its place for XMP, with the same pixels, profile and EXIF as without."""
+    fmt, path = PixelFormat(samples, layout), tmp_path / f"made{ending}"
+    plain = Picture(noise(fmt), fmt, SRGB, EXIF)
+    write_picture(path, plain)
+    before = read_picture(path)
+    assert before.xmp == b""
+    write_picture(path, replace(plain, xmp=packet(MADE)))
+    got = read_picture(path)
+    assert got.xmp == packet(MADE)
+    assert got.pixels.tobytes() == before.pixels.tobytes()
+    assert (got.format, got.icc, got.exif) == (before.format, SRGB, before.exif)
+    if (samples, ending) != (Samples.F32, ".tif"):  # which Pillow opens for gray alone
+        assert xmp_by_pillow(path) == packet(MADE)
+        (source,) = ElementTree.fromstring(xmp_by_pillow(path)).iter(f"{{{IPTC}}}DigitalSourceType")
+        assert source.text == MADE.source.uri
+
+
+EXIF = b"Exif\0\0" + b"II*\0\x08\0\0\0" + b"\x01\0" + struct.pack("<HHII", 0x0112, 3, 1, 1) + bytes(4)
+MADE = MadeBy("Frisket 0.1.0", Source.COMPOSITE_TRAINED, "sd15", "inpaint", 7, "ab" * 32, "sd15", "c0ffee")
+
+
+def xmp_by_pillow(path: Path) -> bytes:
+    with Image.open(path) as image:
+        image.load()
+        if image.format == "TIFF":
+            return image.tag_v2[700]  # type: ignore[attr-defined]
+        return image.info["xmp"]
+
+
+@pytest.mark.parametrize("samples", [Samples.U8, Samples.U16])
+def test_a_png_tells_it_in_text_too(tmp_path, samples):
+    fmt = PixelFormat(samples)
+    made = replace(MADE, engine="größe", prompt="a secret garden")
+    write_picture(tmp_path / "a.png", Picture(noise(fmt), fmt, xmp=packet(made)))
+    with Image.open(tmp_path / "a.png") as image:
+        text = dict(image.text)  # type: ignore[attr-defined]
+    del text["XML:com.adobe.xmp"]
+    assert text == text_of(made)
+    assert text["frisket:engine"] == "größe"
+    assert "secret" not in str(text)
+
+
+def test_a_strangers_packet_is_kept_as_it_is_and_makes_no_text(tmp_path):
+    fmt = PixelFormat()
+    write_picture(tmp_path / "a.png", Picture(noise(fmt), fmt, xmp=b"<x/>"))
+    with Image.open(tmp_path / "a.png") as image:
+        assert dict(image.text) == {"XML:com.adobe.xmp": "<x/>"}  # type: ignore[attr-defined]
+    assert read_picture(tmp_path / "a.png").xmp == b"<x/>"
+
+
+def test_a_packet_too_large_for_a_jpeg_is_left_out(tmp_path):
+    fmt = PixelFormat()
+    for size, there in ((65504, True), (65505, False)):
+        write_picture(tmp_path / "a.jpg", Picture(noise(fmt), fmt, xmp=b"x" * size))
+        assert (read_picture(tmp_path / "a.jpg").xmp == b"x" * size) is there
+
+
+def test_odd_metadata_of_a_tiff_is_no_reason_to_refuse_it(tmp_path):
+    path, fmt = tmp_path / "a.tif", PixelFormat()
+    data = tiff.write(noise(fmt), fmt.layout, xmp=b"\xff" * 64)
+    as_bytes, as_shorts = (struct.pack("<HHI", 700, kind, count) for kind, count in ((1, 64), (3, 32)))
+    assert data.count(as_bytes) == 1
+    path.write_bytes(data.replace(as_bytes, as_shorts))
+    assert read_picture(path).xmp == b""
 
 
 # --- orientation, profile, transparency ------------------------------------------------------------------------------

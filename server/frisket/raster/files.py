@@ -1,7 +1,8 @@
 """Pictures and masks as files: PNG, JPEG, TIFF and WebP, in their own depth, with their profile and EXIF.
 
 A picture is held as it is to be looked at: the orientation that EXIF asks for is applied on reading and reset. Values
-are perceptual, unless the file's colour profile has a straight curve. EXIF is kept for PNG, JPEG and WebP.
+are perceptual, unless the file's colour profile has a straight curve. EXIF is kept for PNG, JPEG and WebP. XMP is read
+and written for every kind.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from frisket.errors import FileUnreadable, FileUnwritable, ImageFormatUnsupported, PictureTooLarge
-from frisket.raster import png, tiff
+from frisket.raster import png, provenance, tiff
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Size
 from frisket.raster.pixels import LUMA, check_finite, check_pixels, from_work, to_work
@@ -27,6 +28,8 @@ from frisket.raster.pixels import LUMA, check_finite, check_pixels, from_work, t
 MOST_PIXELS = 1 << 28  # 268 megapixels: four times the largest canvas a server takes; more is a mistake or a bomb
 JPEG_QUALITY = 95
 ORIENTATION = 0x0112  # the EXIF tag
+APP1_XMP = b"http://ns.adobe.com/xap/1.0/\0"  # begins a JPEG's segment of XMP
+MOST_SEGMENT = 65533  # bytes that a JPEG's segment can hold
 
 LAYOUTS = {"L": Layout.GRAY, "LA": Layout.GRAY_ALPHA, "RGB": Layout.RGB, "RGBA": Layout.RGBA}
 FOREIGN = {
@@ -56,8 +59,8 @@ HOLDS = {  # samples and layouts that each kind of file is written with
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a file holds. pixels: (h, w, c) of `format`; icc: colour profile, exif: EXIF block, b"" when there is none;
-    source: the path it was read from, "" for a new one.
+    """What a file holds. pixels: (h, w, c) of `format`; icc: colour profile, exif: EXIF block, xmp: packet (UTF-8), b""
+    when there is none; source: the path it was read from, "" for a new one.
     """
 
     pixels: np.ndarray
@@ -65,6 +68,7 @@ class Picture:
     icc: bytes = b""
     exif: bytes = b""
     source: str = ""
+    xmp: bytes = b""
 
     @property
     def size(self) -> Size:
@@ -101,8 +105,9 @@ def read_mask(path: str | Path, from_alpha: bool = False) -> np.ndarray:
 def write_picture(path: str | Path, picture: Picture) -> None:
     """Write a file of the kind that the name's ending says; it appears under its name complete or not at all.
 
-    PNG, TIFF and WebP are lossless; JPEG has quality 95 without chroma subsampling. Raises FileUnwritable for an
-    unknown ending, a kind that cannot hold the picture, or a place that cannot be written.
+    PNG, TIFF and WebP are lossless; JPEG has quality 95 without chroma subsampling. What a packet of
+    `provenance.packet` tells is also in a PNG's text. XMP of more than 64 KiB is left out of a JPEG. Raises
+    FileUnwritable for an unknown ending, a kind that cannot hold the picture, or a place that cannot be written.
     """
     path = Path(path)
     check_pixels(picture.pixels, picture.format)
@@ -175,7 +180,8 @@ def _read_other(data: bytes, loose: bool) -> Picture:
         found[ORIENTATION] = 1
         exif = found.tobytes()
     layout = next(layout for layout in Layout if layout.channels == pixels.shape[2])
-    return Picture(_upright(pixels, orientation), PixelFormat(samples, layout, _transfer(icc)), icc, exif)
+    fmt = PixelFormat(samples, layout, _transfer(icc))
+    return Picture(_upright(pixels, orientation), fmt, icc, exif, xmp=_xmp(image))
 
 
 def _read_tiff(data: bytes, loose: bool) -> Picture:
@@ -188,13 +194,23 @@ def _read_tiff(data: bytes, loose: bool) -> Picture:
     if head is not None:
         _check_size(head.size)
     if head is not None and head.samples is not Samples.U8:
-        pixels, samples, icc = tiff.read(data, head), head.samples, head.icc
+        pixels, samples, icc, xmp = tiff.read(data, head), head.samples, head.icc, head.xmp
     else:
         image = Image.open(io.BytesIO(data), formats=["TIFF"])
         _check_size(Size(*image.size))
         pixels, samples, icc = _array(image, loose), Samples.U8, image.info.get("icc_profile") or b""
+        xmp = head.xmp if head is not None else b""
     layout = next(layout for layout in Layout if layout.channels == pixels.shape[2])
-    return Picture(pixels, PixelFormat(samples, layout, _transfer(icc)), icc)
+    return Picture(pixels, PixelFormat(samples, layout, _transfer(icc)), icc, xmp=xmp)
+
+
+def _xmp(image: Image.Image) -> bytes:
+    """Pillow before 11 tells it in other places."""
+    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    if not found:
+        segments = [body for name, body in getattr(image, "applist", ()) if name == "APP1"]
+        found = next((body.removeprefix(APP1_XMP) for body in segments if body.startswith(APP1_XMP)), b"")
+    return found.encode() if isinstance(found, str) else bytes(found)
 
 
 def _array(image: Image.Image, loose: bool) -> np.ndarray:
@@ -256,16 +272,28 @@ def check_target(path: Path, fmt: PixelFormat) -> str:
 def _encoded(path: Path, picture: Picture) -> bytes:
     kind, fmt = check_target(path, picture.format), picture.format
     if kind == "PNG":
-        return b"".join(png.write(picture.pixels, picture.icc, picture.exif))
+        made = provenance.read(picture.xmp)
+        text = provenance.text_of(made) if made else {}
+        return b"".join(png.write(picture.pixels, picture.icc, picture.exif, picture.xmp, text))
     if kind == "TIFF":
-        return tiff.write(picture.pixels, fmt.layout, picture.icc)
+        return tiff.write(picture.pixels, fmt.layout, picture.icc, picture.xmp)
     mode = next(mode for mode, layout in LAYOUTS.items() if layout is fmt.layout)
     pixels = picture.pixels[..., 0] if mode == "L" else picture.pixels
-    options = {"quality": JPEG_QUALITY, "subsampling": 0} if kind == "JPEG" else {"lossless": True, "exact": True}
+    if kind == "JPEG":
+        options = {"quality": JPEG_QUALITY, "subsampling": 0, "extra": _app1(picture.xmp)}
+    else:
+        options = {"lossless": True, "exact": True, "xmp": picture.xmp}
     file = io.BytesIO()
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.save(file, kind.upper(), icc_profile=picture.icc, exif=picture.exif, **options)
     return file.getvalue()
+
+
+def _app1(xmp: bytes) -> bytes:
+    """The segment of a JPEG that holds the packet (XMP specification part 3)."""
+    body = APP1_XMP + xmp
+    fits = xmp and len(body) <= MOST_SEGMENT
+    return b"\xff\xe1" + struct.pack(">H", 2 + len(body)) + body if fits else b""
 
 
 def _no_tiff(fmt: PixelFormat) -> bool:

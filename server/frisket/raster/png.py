@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -134,10 +134,13 @@ def _check_inflated(pieces: list[tuple[bytes, memoryview]], expected: int) -> No
         raise PngBroken("it holds another number of pixels than its header says")
 
 
-def write(array: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> Iterator[bytes]:
+def write(
+    array: np.ndarray, icc: bytes = b"", exif: bytes = b"", xmp: bytes = b"", text: Mapping[str, str] | None = None
+) -> Iterator[bytes]:
     """An (h, w, c) array of uint8 or uint16, c = 1 to 4 as in `Layout`, as the pieces of a PNG file.
 
-    `icc` is an ICC profile, `exif` a TIFF-style block (with or without its leading "Exif\\0\\0").
+    `icc` is an ICC profile, `exif` a TIFF-style block (with or without its leading "Exif\\0\\0"), `xmp` a packet in
+    UTF-8, `text` facts by keyword (Latin-1, 1 to 79 characters).
     """
     height, width, channels = array.shape
     layout = next(layout for layout in Layout if layout.channels == channels)
@@ -147,6 +150,10 @@ def write(array: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> Iterator[by
         yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
     if exif:
         yield _chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    for keyword, value in (text or {}).items():
+        yield _text(keyword, value.encode())
+    if xmp:
+        yield _chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + xmp)
     deflate = zlib.compressobj(1)
     last = np.zeros(width * channels * array.itemsize, np.uint8)
     for top in range(0, height, ROWS):
@@ -160,6 +167,13 @@ def write(array: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> Iterator[by
         if body := deflate.compress(filtered.data):
             yield _chunk(b"IDAT", body)
     yield _chunk(b"IDAT", deflate.flush()) + _chunk(b"IEND", b"")
+
+
+def _text(keyword: str, value: bytes) -> bytes:
+    """`value` is UTF-8. A tEXt where that is plain ASCII: every reader knows it."""
+    if value.isascii():
+        return _chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + value)
+    return _chunk(b"iTXt", keyword.encode("latin-1") + bytes(5) + value)  # not compressed, of no language
 
 
 def _chunk(kind: bytes, body: bytes | memoryview) -> bytes:

@@ -25,7 +25,7 @@ ASSOCIATED, UNASSOCIATED = 1, 2  # alpha multiplied in, or straight
 
 # tag numbers
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, ORIENTATION = 256, 257, 258, 259, 262, 273, 274
-CHANNELS, STRIP_ROWS, COUNTS, EXTRA, FORMAT, ICC = 277, 278, 279, 338, 339, 34675
+CHANNELS, STRIP_ROWS, COUNTS, EXTRA, FORMAT, XMP, ICC = 277, 278, 279, 338, 339, 700, 34675
 DEFLATE = 8
 
 
@@ -45,6 +45,7 @@ class Header:
     samples: Samples
     layout: Layout
     icc: bytes
+    xmp: bytes = b""
 
 
 def header(data: bytes) -> Header:
@@ -58,7 +59,7 @@ def header(data: bytes) -> Header:
         size = Size(int(directory[WIDTH]), int(directory[HEIGHT]))
         channels, kind = int(directory.get(CHANNELS, 1)), int(directory[PHOTOMETRIC])
         form, extra = directory.get(FORMAT, (1,))[0], directory.get(EXTRA, ())
-        icc = bytes(directory.get(ICC, b""))
+        icc, xmp = bytes(directory.get(ICC, b"")), directory.get(XMP, b"")
     except Exception as error:  # the parser raises whatever its parts do
         raise TiffBroken("its directory cannot be read") from error
     if kind not in (GRAY, RGB):
@@ -73,7 +74,7 @@ def header(data: bytes) -> Header:
         raise TiffForeign(f"a TIFF of gray with alpha in {bits[0]} bit")
     if layout.has_alpha and ASSOCIATED in extra and samples is not Samples.U8:
         raise TiffForeign("a TIFF with alpha multiplied into the colours")
-    return Header(size, samples, layout, icc)
+    return Header(size, samples, layout, icc, xmp if isinstance(xmp, bytes) else b"")
 
 
 def read(data: bytes, head: Header) -> np.ndarray:
@@ -95,8 +96,11 @@ def read(data: bytes, head: Header) -> np.ndarray:
     return found
 
 
-def write(array: np.ndarray, layout: Layout, icc: bytes = b"") -> bytes:
-    """An (h, w, c) array of uint8, uint16 or float32 as a TIFF file: one picture, deflated strips, straight alpha."""
+def write(array: np.ndarray, layout: Layout, icc: bytes = b"", xmp: bytes = b"") -> bytes:
+    """An (h, w, c) array of uint8, uint16 or float32 as a TIFF file: one picture, deflated strips, straight alpha.
+
+    `icc` is an ICC profile, `xmp` a packet in UTF-8 (XMP specification part 3: tag 700, bytes).
+    """
     height, width, channels = array.shape
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     strips = [zlib.compress(little[top : top + ROWS].data, 1) for top in range(0, height, ROWS)]
@@ -122,6 +126,8 @@ def write(array: np.ndarray, layout: Layout, icc: bytes = b"") -> bytes:
     entries |= {tag: (3, len(v), struct.pack(f"<{len(v)}H", *v)) for tag, v in shorts.items()}
     if icc:
         entries[ICC] = (7, len(icc), icc)
+    if xmp:
+        entries[XMP] = (1, len(xmp), xmp)
     body = b"".join(strips)
     body += b"\0" * (len(body) % 2)  # directories begin on even bytes
     return struct.pack("<2sHI", b"II", 42, 8 + len(body)) + body + _directory(entries, 8 + len(body))
