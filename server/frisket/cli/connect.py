@@ -69,7 +69,7 @@ def a_server(server: str | None, quiet: bool) -> Iterator[places.Runtime]:
 
 @contextlib.contextmanager
 def private_server() -> Iterator[places.Runtime]:
-    """A server of our own with this machine's models, in a folder of its own; both go with us, also when we are killed."""
+    """A server of our own with this machine's models, in a folder of its own: both go with us, even killed."""
     folder = Path(tempfile.mkdtemp(prefix="frisket-"))
     shared = ("--cache", str(places.home() / "cache"), "--models", str(places.home() / "models"))
     ours = ("--owner", str(os.getpid()), "--sweep-home", *shared)

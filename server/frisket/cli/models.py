@@ -7,12 +7,12 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from frisket.cli import models_remote as remote
+from frisket.cli import models_words as words
 from frisket.cli.speak import answer, json_option, spoken
 from frisket.client import places
 from frisket.errors import LicenceNotAccepted, ModelDamaged
@@ -58,7 +58,7 @@ def list_(server: str | None, as_json: bool) -> None:
         root, fields = listed.folder, [remote.fields_of(model) for model in listed.models]
     else:
         root, fields = str(_folder().root), _listed(_folder(), _catalogue())
-    answer(as_json, {"folder": root, "models": fields}, "\n".join(map(_line, fields)))
+    answer(as_json, {"folder": root, "models": fields}, "\n".join(map(words.line, fields)))
 
 
 @models.command("pull")
@@ -88,7 +88,7 @@ def pull_(model: str, yes: bool, server: str | None, as_json: bool) -> None:
         click.echo("\nStopped. What has arrived is kept: run it again to go on.", err=True)
         raise
     text = f"{made.id} is installed: {in_words(made.size)} in {folder.path(made.id)} (commit {made.commit[:12]})"
-    answer(as_json, _of_record(made), text)
+    answer(as_json, words.of_record(made), text)
 
 
 def _pull_there(server: str, model: str, yes: bool, as_json: bool) -> None:
@@ -194,7 +194,7 @@ def import_(source: Path, model: str, family: str | None, as_json: bool) -> None
     with _bar("Importing", show=not as_json) as report:
         made = adopt.adopt(folder, source, model, Family(family) if family else None, report)
     text = f"{made.id} is installed as {made.family.value}: {in_words(made.size)} in {folder.path(made.id)}"
-    answer(as_json, _of_record(made), text)
+    answer(as_json, words.of_record(made), text)
 
 
 def _folder() -> Folder:
@@ -209,9 +209,9 @@ def _listed(folder: Folder, entries: Mapping[str, Entry]) -> list[dict[str, obje
     installed = _records(folder)
     gone = sorted(name for name, record in installed.items() if record is None)
     return [
-        *(_of_record(record) for record in installed.values() if record),
+        *(words.of_record(record) for record in installed.values() if record),
         *({"id": name, "state": "damaged"} for name in gone),
-        *(_of_entry(entry) for entry in entries.values() if entry.id not in installed),
+        *(words.of_entry(entry) for entry in entries.values() if entry.id not in installed),
     ]
 
 
@@ -223,52 +223,6 @@ def _records(folder: Folder) -> dict[str, Record | None]:
         with contextlib.suppress(ModelDamaged):
             found[name] = folder.record(name)
     return found
-
-
-def _of_record(record: Record) -> dict[str, object]:
-    return {
-        "id": record.id,
-        "state": "installed",
-        "title": record.title,
-        "family": record.family.value,
-        "purposes": [p.value for p in record.purposes],
-        "size": record.size,
-        "memory_needed": record.memory_needed,
-        "licence": _of_licence(record.licence),
-        "repository": record.repository,
-        "commit": record.commit,
-        "installed": record.installed,
-    }
-
-
-def _of_entry(entry: Entry) -> dict[str, object]:
-    return {
-        "id": entry.id,
-        "state": "available",
-        "title": entry.title,
-        "family": entry.family.value,
-        "purposes": [p.value for p in entry.purposes],
-        "size": entry.size,
-        "memory_needed": entry.memory_needed,
-        "licence": _of_licence(entry.licence),
-        "repository": entry.repository,
-    }
-
-
-def _of_licence(licence: Licence) -> dict[str, object]:
-    return {**asdict(licence), "commercial": licence.commercial.value}
-
-
-def _line(fields: Mapping[str, object]) -> str:
-    head = f"{fields['id']:22} {'pulling' if fields.get('pulling') else fields['state']:10}"
-    if "licence" not in fields:
-        return f"{head} {'':9}  its lock file cannot be read: `frisket models remove {fields['id']}`"
-    licence, size = fields["licence"], fields["size"]
-    assert isinstance(licence, dict)
-    assert size is None or isinstance(size, int)
-    gate = ", gated" if licence["gated"] else ""
-    terms = f"{licence['name']} (commercial use: {licence['commercial']}{gate})"
-    return f"{head} {in_words(size):>9}  {fields['title']}  -  {terms}"
 
 
 def _accepts(model: str, title: str, licence: Licence, ask: bool) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from frisket.cli.connect import running
+from frisket.cli.models_words import of_licence
 from frisket.client.models import Models
 from frisket.errors import ModelNotListed, did_you_mean
 from frisket.models.catalogue import Commercial, Licence
@@ -72,19 +73,13 @@ def fields_of(model: models_pb2.Model) -> dict[str, Any]:
     fields: dict[str, Any] = {"id": model.id, "state": STATES.get(model.state, "unknown"), "pulling": model.pulling}
     if model.state == models_pb2.Model.STATE_DAMAGED:
         return fields
-    licence = licence_of(model)
     fields |= {
         "title": model.title,
         "family": model.family,
         "purposes": [PURPOSES[task] for task in model.tasks if task in PURPOSES],
         "size": model.size or None,
         "memory_needed": model.memory_needed or None,
-        "licence": {
-            "name": licence.name,
-            "link": licence.link,
-            "commercial": licence.commercial.value,
-            "gated": licence.gated,
-        },
+        "licence": of_licence(licence_of(model)),
         "repository": model.repository,
     }
     if model.state == models_pb2.Model.STATE_INSTALLED:
