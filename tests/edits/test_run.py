@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import frisket
 from fakes.engines import BrokenEngine, PainterEngine, ToyEngine
 from fakes.tellers import Listener
 from frisket.edits.requests import EditRequest, InpaintParams, InstructParams, Plane, TextToLayerParams, to_json
-from frisket.edits.results import ResultMeta
+from frisket.edits.results import Maker, ResultMeta
 from frisket.edits.run import EngineEasel, as_planes, make_easel
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Degradation, DegradationKind, Report, Work
@@ -37,6 +38,14 @@ def test_runs_a_stored_request_and_loads_once() -> None:
         assert np.asarray(done.planes[0]).tobytes() == b"\xff" * 18
         assert np.asarray(done.planes[1]).tobytes() == b"\xff" * 6
     assert engine.loads == [""]
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_result_names_who_painted_it(trained: bool) -> None:
+    engine = ToyEngine(models=("own",), revision="c0ffee", trained=trained)
+    (done,) = EngineEasel(Registry([engine])).run(ask("toy", level=1.0), planes(), Listener())
+    maker = ResultMeta.from_json(done.meta).maker
+    assert maker == Maker(f"Frisket {frisket.__version__}", "toy", "own", "c0ffee", trained)
 
 
 @pytest.mark.parametrize(("how", "error"), [("raise", EngineFailed), ("memory", OutOfMemory), ("nan", EngineFailed)])

@@ -103,6 +103,7 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
             notes=["A note with an umlaut: ü"],
             degraded=[edits_pb2.Degradation(kind=edits_pb2.Degradation.KIND_TILED, detail="Tiled.")],
             request_json='{"for": "the layer"}',
+            maker=jobs_pb2.Maker(software="Frisket 9", engine="a", model="m", revision="r", trained=True),
             total_bytes=len(pixels) + len(mask),
         )
         yield studio_pb2.GetResultResponse(header=about)

@@ -79,6 +79,7 @@ again = load("out.xcf"); dump_visible(again, "reopened"); out["reopened"] = stat
         "index": 0,
         "notes": ["A note with an umlaut: ü"],
         "degraded": ["Tiled."],
+        "made_by": {"software": "Frisket 9", "engine": "a", "model": "m", "revision": "r", "trained": True},
     }
     header, _, mask = studio.jobs["job-0"]
     assert header.request.inpaint.prompt == "a red barn"

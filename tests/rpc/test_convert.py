@@ -9,7 +9,7 @@ from hypothesis import given
 
 from edits.test_requests import requests
 from frisket.edits.requests import EditRequest, InpaintParams, VariationParams
-from frisket.edits.results import Degradation, DegradationKind, Piece, Plan
+from frisket.edits.results import Degradation, DegradationKind, Maker, Piece, Plan
 from frisket.engines.spec import EngineSpec, Param, ParamKind, Task
 from frisket.errors import RegionInvalid, RequestInvalid
 from frisket.raster.geometry import Box, Size
@@ -90,3 +90,9 @@ def test_engines_show_their_parameters() -> None:
     assert (message.uses_prompt, message.uses_negative_prompt, message.uses_strength) == (False, False, True)
     assert convert.engine_to_proto(replace(spec, uses_negative_prompt=True)).uses_negative_prompt
     assert not convert.engine_to_proto(replace(spec, uses_strength=False)).uses_strength
+    assert convert.engine_to_proto(replace(spec, trained=True)).trained
+
+
+def test_makers_go_there_and_back() -> None:
+    for maker in (Maker("Frisket 9", "e"), Maker("Frisket 9", "e", "m", "r", True)):
+        assert convert.maker_from_proto(convert.maker_to_proto(maker)) == maker

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+import frisket
 from frisket.client.client import Client
 from frisket.edits.requests import (
     EditRequest,
@@ -22,6 +23,7 @@ from frisket.edits.requests import (
     VariationParams,
     from_json,
 )
+from frisket.edits.results import Maker
 from frisket.errors import (
     Cancelled,
     EngineFailed,
@@ -103,6 +105,7 @@ def test_there_and_back_in_every_format(client: Client, fmt: PixelFormat) -> Non
     assert (pixels == full).all()
     assert result.mask == b"\xff" * HOLE.area
     assert from_json(result.request_json).engine == "toy"
+    assert result.maker == Maker(f"Frisket {frisket.__version__}", "toy")
 
 
 def test_events_tell_the_story_without_gaps(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from gi.repository import Gegl, Gimp
 
@@ -98,6 +99,7 @@ def _parasite(picture, job: str, index: int) -> Gimp.Parasite:
         "index": index,
         "notes": list(picture.notes),
         "degraded": [d.detail for d in picture.degraded],
+        "made_by": asdict(picture.maker) if picture.maker else None,
     }
     flags = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
     return Gimp.Parasite.new(PARASITE, flags, json.dumps(about).encode("ascii"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from frisket.client.transport import Transport
 from frisket.edits.requests import EditRequest
-from frisket.edits.results import Degradation, Plan
+from frisket.edits.results import Degradation, Maker, Plan
 from frisket.engines.spec import Task
 from frisket.errors import ConnectionLost, RequestInvalid, ServerUnreachable, VersionMismatch
 from frisket.raster.formats import Codec, Layout, PixelFormat, Samples
@@ -45,6 +45,7 @@ class Picture:
     degraded: tuple[Degradation, ...]
     notes: tuple[str, ...]
     request_json: str
+    maker: Maker | None = None  # of a server that tells it
 
 
 class Client:
@@ -209,4 +210,5 @@ def _picture(header, data: bytes) -> Picture:
         degraded=tuple(convert.degradation_from_proto(d) for d in header.degraded),
         notes=tuple(header.notes),
         request_json=header.request_json,
+        maker=convert.maker_from_proto(header.maker) if header.HasField("maker") else None,
     )

@@ -12,6 +12,7 @@ from frisket.edits.easel import Easel, Finished, Teller
 from frisket.edits.progress import Progress
 from frisket.edits.repaint import Planes
 from frisket.edits.requests import NEEDS, EditRequest, Plane, from_json
+from frisket.edits.results import Maker
 from frisket.edits.tasks import admit, row_of
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Engine
@@ -61,7 +62,8 @@ class EngineEasel:
         progress = Progress(tell)
         painted = run(wanted, planes, engine, progress)
         told = tuple(progress.degraded)
-        metas = [replace(p.meta, degraded=p.meta.degraded + told) for p in painted]
+        maker = Maker.of(engine.spec, wanted.model)
+        metas = [replace(p.meta, degraded=p.meta.degraded + told, maker=maker) for p in painted]
         return [Finished(meta.to_json(), (p.pixels, p.mask)) for meta, p in zip(metas, painted, strict=True)]
 
     def _load(self, engine: Engine, model: str) -> None:

@@ -115,6 +115,8 @@ class EngineSpec:
     uses_negative_prompt: bool = False  # without: one that is given is refused
     uses_strength: bool = True  # without: one other than the task's own default is refused
     licence: str = ""
+    trained: bool = False  # paints with a model derived from sampled pictures: results are marked as AI's
+    revision: str = ""  # of that model, as its publisher calls it
     refines: bool = False  # started from a picture with a strength below 1, it keeps its layout and paints its detail
     context_share: float = 0.75  # context beyond the selection's box, as a share of its longer side
     context_min: int = 64  # and at least this many px

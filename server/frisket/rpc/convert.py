@@ -6,6 +6,8 @@ that says nothing sensible.
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from frisket.edits.requests import (
     EditRequest,
     InpaintParams,
@@ -17,7 +19,7 @@ from frisket.edits.requests import (
     TextToLayerParams,
     VariationParams,
 )
-from frisket.edits.results import Degradation, DegradationKind, Piece, Plan
+from frisket.edits.results import Degradation, DegradationKind, Maker, Piece, Plan
 from frisket.engines.spec import EngineSpec, Param, ParamKind, Task, Value
 from frisket.errors import FrisketError, RequestInvalid, rebuild
 from frisket.raster.formats import Codec, Layout, PixelFormat, Samples, Transfer
@@ -255,6 +257,14 @@ def plan_from_proto(message: studio_pb2.PlanEditResponse) -> Plan:
     )
 
 
+def maker_to_proto(maker: Maker) -> jobs_pb2.Maker:
+    return jobs_pb2.Maker(**asdict(maker))
+
+
+def maker_from_proto(message: jobs_pb2.Maker) -> Maker:
+    return Maker(message.software, message.engine, message.model, message.revision, message.trained)
+
+
 def param_to_proto(param: Param) -> models_pb2.Param:
     return models_pb2.Param(
         name=param.name,
@@ -291,6 +301,7 @@ def engine_to_proto(spec: EngineSpec) -> models_pb2.Engine:
         uses_negative_prompt=spec.uses_negative_prompt,
         uses_strength=spec.uses_strength,
         licence=spec.licence,
+        trained=spec.trained,
     )
 
 

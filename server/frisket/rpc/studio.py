@@ -224,4 +224,5 @@ def _result_header(meta: ResultMeta, request: str) -> jobs_pb2.ResultHeader:
         degraded=[convert.degradation_to_proto(d) for d in meta.degraded],
         notes=meta.notes,
         request_json=request,
+        maker=convert.maker_to_proto(meta.maker) if meta.maker else None,
     )

@@ -145,8 +145,22 @@ class JobEvent(_message.Message):
     heartbeat: JobEvent.Heartbeat
     def __init__(self, sequence: _Optional[int] = ..., time: _Optional[float] = ..., state: _Optional[_Union[JobState, str]] = ..., queued: _Optional[_Union[JobEvent.Queued, _Mapping]] = ..., started: _Optional[_Union[JobEvent.Started, _Mapping]] = ..., progress: _Optional[_Union[JobEvent.Progress, _Mapping]] = ..., preview: _Optional[_Union[JobEvent.Preview, _Mapping]] = ..., finished: _Optional[_Union[JobEvent.Finished, _Mapping]] = ..., failed: _Optional[_Union[Error, _Mapping]] = ..., cancelled: _Optional[_Union[JobEvent.CancelledEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[JobEvent.Heartbeat, _Mapping]] = ...) -> None: ...
 
+class Maker(_message.Message):
+    __slots__ = ("software", "engine", "model", "revision", "trained")
+    SOFTWARE_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    TRAINED_FIELD_NUMBER: _ClassVar[int]
+    software: str
+    engine: str
+    model: str
+    revision: str
+    trained: bool
+    def __init__(self, software: _Optional[str] = ..., engine: _Optional[str] = ..., model: _Optional[str] = ..., revision: _Optional[str] = ..., trained: bool = ...) -> None: ...
+
 class ResultHeader(_message.Message):
-    __slots__ = ("box", "pixels", "mask", "seed", "degraded", "notes", "request_json", "total_bytes")
+    __slots__ = ("box", "pixels", "mask", "seed", "degraded", "notes", "request_json", "total_bytes", "maker")
     BOX_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
@@ -155,6 +169,7 @@ class ResultHeader(_message.Message):
     NOTES_FIELD_NUMBER: _ClassVar[int]
     REQUEST_JSON_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAKER_FIELD_NUMBER: _ClassVar[int]
     box: _images_pb2.Box
     pixels: _images_pb2.ImageHeader
     mask: _images_pb2.ImageHeader
@@ -163,4 +178,5 @@ class ResultHeader(_message.Message):
     notes: _containers.RepeatedScalarFieldContainer[str]
     request_json: str
     total_bytes: int
-    def __init__(self, box: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., pixels: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., mask: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., seed: _Optional[int] = ..., degraded: _Optional[_Iterable[_Union[_edits_pb2.Degradation, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., request_json: _Optional[str] = ..., total_bytes: _Optional[int] = ...) -> None: ...
+    maker: Maker
+    def __init__(self, box: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., pixels: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., mask: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., seed: _Optional[int] = ..., degraded: _Optional[_Iterable[_Union[_edits_pb2.Degradation, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., request_json: _Optional[str] = ..., total_bytes: _Optional[int] = ..., maker: _Optional[_Union[Maker, _Mapping]] = ...) -> None: ...
