@@ -37,9 +37,10 @@ from frisket.errors import (
 )
 from frisket.models import catalogue
 from frisket.models.families import PURPOSES, Family
-from frisket.models.folder import SPARE, Folder
+from frisket.models.folder import SPARE, Folder, Report
 from frisket.models.hub import hub_of
 from frisket.models.pull import pull
+from frisket.models.record import Record
 from frisket.rpc.stubs import models_pb2, studio_pb2
 from live import ServerProcess, make_transport
 from rpc.test_durability import free_port
@@ -295,6 +296,31 @@ def test_damage_is_found_and_told(models: Models, home: Path) -> None:
     (home / "models" / "paint" / "model.lock.json").write_text("x")
     assert listed(models)["paint"] == Model(id="paint", state=Model.STATE_DAMAGED, listed=True)
     assert models.remove("paint") > 0
+
+
+@pytest.mark.parametrize("transport", ["grpc", "h2"])
+def test_a_verify_that_nobody_follows_ends(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch, transport: str
+) -> None:
+    def endless(folder: Folder, model: str, report: Report) -> Record:
+        while True:
+            report(1, 2, "w")
+            time.sleep(0.01)
+
+    list(server.models().pull("paint", True))
+    monkeypatch.setattr(Folder, "check", endless)
+    one, two = server.models(transport), server.models()
+    events, others = one.verify("paint"), two.verify("paint")
+    next(events)
+    next(others)
+    one._transport.close()
+    time.sleep(0.2)
+    assert server.calls._verifies.busy, "somebody is left"
+    two._transport.close()
+    until = time.monotonic() + 5
+    while server.calls._verifies.busy and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not server.calls._verifies.busy
 
 
 def test_a_server_that_stops_in_the_middle_and_one_that_goes_on(server: ModelServer, home: Path, fake: FakeHub) -> None:
