@@ -99,6 +99,7 @@ class PainterEngine(ToyEngine):
     def __init__(self, **changes) -> None:
         does = {"tasks": frozenset({Task.TEXT_TO_LAYER, Task.INSTRUCT}), "params": ()}
         words = {"uses_prompt": True, "uses_negative_prompt": True, "uses_strength": False}
+        words |= {"models": ("easel",), "trained": True, "revision": "c0ffee"}
         super().__init__(**({"id": "painter", "title": "Painter"} | does | words | changes))
 
     def run(self, work: Work, report: Report) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from frisket.cli.connect import client_of, private_server
+from frisket.cli.made_by import packet_of
 from frisket.cli.speak import answer, json_option, spoken
 from frisket.edits.requests import InpaintParams
 from frisket.errors import FileUnwritable
@@ -85,8 +86,9 @@ def _write(edit, result, folder: Path) -> dict[str, Path]:
     gap = np.full((before.shape[0], 8, 3), 255, np.uint8)
     sheet = np.concatenate([before, gap, marked, gap, after], axis=1)
     paths = {"before_after": folder / "before-after.png", "layer": folder / "layer.png"}
-    files.write_picture(paths["before_after"], replace(edit.picture, pixels=sheet, exif=b""))
-    files.write_picture(paths["layer"], edit.layer_of(result))
+    xmp = packet_of(result)
+    files.write_picture(paths["before_after"], replace(edit.picture, pixels=sheet, exif=b"", xmp=xmp))
+    files.write_picture(paths["layer"], replace(edit.layer_of(result), xmp=xmp))
     return paths
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from frisket.cli.made_by import packet_of
 from frisket.client.client import Client
 from frisket.client.client import Picture as Result
 from frisket.edits.requests import EditRequest, Params
@@ -121,15 +122,22 @@ class FileEdit:
         job = client.submit(request, self.picture.pixels[where].tobytes(), self.mask[where].tobytes(), sources=sources)
         return fetched(client, job.id, request.count, show)
 
-    def write(self, results: Sequence[Result], output: Path, layer: Path | None) -> list[Path]:
-        """The whole pictures, and with `layer` the new pixels alone. Returns the paths of the pictures."""
+    def write(
+        self, results: Sequence[Result], output: Path, layer: Path | None, keep_prompt: bool = False
+    ) -> list[Path]:
+        """The whole pictures, and with `layer` the new pixels alone. Returns the paths of the pictures.
+
+        The files say who made them, with `keep_prompt` also from which words.
+        """
         written = []
         for number, result in enumerate(results):
             path = output if number == 0 else numbered(output, number + 1)
-            files.write_picture(path, replace(self.picture, pixels=self.merged(result)))
+            xmp = packet_of(result, self.picture.xmp, keep_prompt)
+            files.write_picture(path, replace(self.picture, pixels=self.merged(result), xmp=xmp))
             written.append(path)
             if layer is not None:
-                files.write_picture(layer if number == 0 else numbered(layer, number + 1), self.layer_of(result))
+                path = layer if number == 0 else numbered(layer, number + 1)
+                files.write_picture(path, replace(self.layer_of(result), xmp=xmp))
         return written
 
     def check_targets(self, output: Path, layer: Path | None) -> None:
@@ -187,10 +195,10 @@ def fetched(client: Client, job: str, count: int, show: bool) -> list[Result]:
     return [client.result(job, index) for index in range(count)]
 
 
-def write_result(result: Result, path: Path) -> None:
+def write_result(result: Result, path: Path, keep_prompt: bool = False) -> None:
     """The new pixels alone, transparent where nothing changed."""
     made, wide = cutout(result)
-    files.write_picture(path, files.Picture(made, wide, b"", b"", ""))
+    files.write_picture(path, files.Picture(made, wide, xmp=packet_of(result, keep_prompt=keep_prompt)))
 
 
 def numbered(path: Path, number: int) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frisket.cli.connect import a_server, client_of, server_option
+from frisket.cli.made_by import keep_prompt_option
 from frisket.cli.speak import answer, json_option
 from frisket.edits.requests import MAX_CONTEXT, MAX_COUNT, MAX_DIAL, SEED_END, Params
 
@@ -30,6 +31,7 @@ _CHOICE = (
     click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same picture. [default: random]"),
     click.option("--count", type=click.IntRange(1, MAX_COUNT), default=1, show_default=True, help="How many pictures."),
     click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the engine."),
+    keep_prompt_option,
     server_option,
     json_option,
 )
@@ -71,7 +73,8 @@ def carry_out(edit: FileEdit, params: Params, given: dict[str, Any]) -> None:
     edit.check_targets(given["output"], given["layer"])
     with a_server(given["server"], quiet=as_json) as runtime, client_of(runtime) as client:
         done = edit.run(client, show=not as_json)
-    report(edit.write(done, given["output"], given["layer"]), done, given["output"], as_json)
+    written = edit.write(done, given["output"], given["layer"], given["keep_prompt"])
+    report(written, done, given["output"], as_json)
 
 
 def report(written: Sequence[Path], done: Sequence[Picture], output: Path, as_json: bool) -> None:

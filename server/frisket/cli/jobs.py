@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from frisket.cli.connect import client_of, running, server_option
+from frisket.cli.made_by import keep_prompt_option
 from frisket.cli.speak import answer, json_option, spoken
 from frisket.rpc.convert import error_from_proto
 from frisket.rpc.stubs import jobs_pb2
@@ -114,10 +115,11 @@ def watch(job: str, server: str | None, as_json: bool) -> None:
 @click.argument("job")
 @click.option("--index", default=0, show_default=True, help="Which of its pictures, from 0.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A picture file to write.")
+@keep_prompt_option
 @server_option
 @json_option
 @spoken
-def result(job: str, index: int, output: Path, server: str | None, as_json: bool) -> None:
+def result(job: str, index: int, output: Path, keep_prompt: bool, server: str | None, as_json: bool) -> None:
     """Fetch a finished picture of JOB: the new pixels alone, transparent where nothing changed.
 
     \b
@@ -128,7 +130,7 @@ def result(job: str, index: int, output: Path, server: str | None, as_json: bool
 
     with client_of(running(server)) as client:
         found = client.result(job, index)
-    write_result(found, output)
+    write_result(found, output, keep_prompt)
     fields = {"id": job, "output": str(output), "box": [found.box.x, found.box.y, found.box.width, found.box.height]}
     answer(as_json, fields, f"{output}  ({found.box} of the canvas)")
 

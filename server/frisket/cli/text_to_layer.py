@@ -8,6 +8,7 @@ import click
 
 from frisket.cli.connect import a_server, client_of
 from frisket.cli.editing import options, report
+from frisket.cli.made_by import packet_of
 from frisket.cli.speak import spoken
 from frisket.edits.requests import EditRequest, TextToLayerParams
 from frisket.errors import ParameterOutOfRange
@@ -59,5 +60,6 @@ def text_to_layer(prompt: str, size: str, output: Path, **given) -> None:
     written = [output if number == 0 else numbered(output, number + 1) for number in range(len(done))]
     for path, made in zip(written, done, strict=True):
         picture = pixels.from_bytes(made.pixels, made.box.size, made.format)
-        files.write_picture(path, files.Picture(picture, made.format, b"", b"", ""))
+        xmp = packet_of(made, keep_prompt=given["keep_prompt"])
+        files.write_picture(path, files.Picture(picture, made.format, xmp=xmp))
     report(written, done, output, as_json)
