@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 
@@ -24,9 +25,10 @@ from frisket.raster.geometry import Size
 MASK = PixelFormat(Samples.U8, Layout.GRAY)
 
 
-def make_easel(extra_engines: tuple[str, ...] = ()) -> Easel:
-    """The easel of a worker process. extra_engines: "module:attribute" each, beside the installed ones."""
-    return EngineEasel(Registry.installed().with_extra(extra_engines))
+def make_easel(extra_engines: tuple[str, ...] = (), models: str = "") -> Easel:
+    """The easel of a worker process. extra_engines: "module:attribute" each, beside the installed ones. models: the
+    folder of installed models."""
+    return EngineEasel(Registry.installed(Path(models) if models else None).with_extra(extra_engines))
 
 
 class EngineEasel:

@@ -1,4 +1,4 @@
-"""Which engines there are: the built-in ones, those of other packages, and those named by hand.
+"""Which engines there are: the built-in ones, those of other packages, installed models, and those named by hand.
 
 Another package offers an engine by an entry point of the group "frisket.engines" whose object keeps `spec.Engine`. An
 entry that cannot be read is noted and breaks nothing else. A registry never changes; `with_extra` makes another.
@@ -9,12 +9,16 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from frisket.engines.diffusion.capabilities import rows_of
+from frisket.engines.diffusion.engine import DiffusionEngine
 from frisket.engines.spec import Engine, EngineSpec, Task
-from frisket.errors import EngineUnknown, did_you_mean
+from frisket.errors import EngineUnknown, FrisketError, did_you_mean
+from frisket.models.folder import Folder
 
 GROUP = "frisket.engines"
 BUILT_IN = ("frisket.engines.patch.engine:ENGINE",)  # the first one answers when none is asked for
@@ -63,12 +67,13 @@ class Registry:
         self.broken: dict[str, str] = dict(broken or {})
 
     @classmethod
-    def installed(cls) -> Registry:
-        """The built-in engines and those of other installed packages."""
+    def installed(cls, models: Path | None = None) -> Registry:
+        """The built-in engines, those of other installed packages, and the models in the folder `models`."""
         return (
             cls([], {})
             ._joined({path: _late(path) for path in BUILT_IN})
             ._joined({f"{entry.name} ({entry.value})": entry.load for entry in entry_points(group=GROUP)})
+            ._joined(_models(models) if models else {})
         )
 
     def with_extra(self, paths: Sequence[str]) -> Registry:
@@ -104,6 +109,24 @@ class Registry:
     def for_task(self, task: Task) -> list[Engine]:
         """Engines that do `task`, the default one first."""
         return [engine for engine in self.engines if task in engine.spec.tasks]
+
+
+def _models(root: Path) -> dict[str, Callable[[], object]]:
+    """An engine for each model that can do something by itself; add-ons cannot. Reads records, opens nothing."""
+    folder, makers = Folder(root), {}
+    for model in folder.ids():
+        try:
+            record = folder.record(model)
+        except FrisketError as error:
+            makers[f"model {model}"] = partial(_raise, error)
+        else:
+            if rows_of(record):
+                makers[f"model {model}"] = partial(DiffusionEngine, folder.path(model), record)
+    return makers
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _late(path: str) -> Callable[[], object]:

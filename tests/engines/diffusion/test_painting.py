@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
 
 from engines.diffusion.analytic import block_vae
 from engines.diffusion.tiny import TWO_STAGES, Tiny, fresh
-from frisket.engines.diffusion.painting import painted
+from frisket.engines.diffusion.painting import own_beside, painted
 from frisket.engines.diffusion.schedulers import CHOICES
 from frisket.engines.diffusion.table import ROWS, TRAITS, Takes
 from frisket.engines.spec import Silent
@@ -110,3 +110,18 @@ def test_a_pipeline_that_makes_another_size_or_number_is_refused(zoo_folder: Fol
     pipe.image_processor.postprocess = lambda image, **_: image.permute(0, 2, 3, 1).numpy()[[0, 0]]
     with pytest.raises(EngineFailed, match="for 1 pictures"):
         painted(pipe, row, TRAITS[tiny.family], work, Silent())
+
+
+def test_beside_the_hole_stands_the_models_version_of_what_was_there() -> None:
+    crop = np.full((16, 24, 3), 0.4, np.float32)
+    hole = np.zeros((16, 24), np.float32)
+    hole[0:8, 10:14] = 1
+    image = crop + 0.02  # the model's tone
+    image[0:8, 8:16] = (1, 0, 0)  # it painted the whole square
+    made = own_beside(image, crop, hole, 8)
+    assert (made[hole > 0] == (1, 0, 0)).all()
+    assert np.abs(made[hole == 0] - 0.42).max() < 1e-6
+    assert own_beside(image, crop, np.ones_like(hole), 8) is image
+    hole[:] = 0.0
+    hole[::8, ::8] = 1  # every square is touched: nothing tells the tone
+    assert (own_beside(image, crop, hole, 8)[hole == 0] == crop[hole == 0]).all()

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from engines.diffusion import zoo
 from frisket.engines.diffusion.capabilities import rows_of, spec_of, task_of
@@ -17,6 +18,7 @@ from frisket.engines.diffusion.table import TRAITS, Row
 from frisket.engines.spec import EngineSpec, Report, Silent, Work
 from frisket.models.families import Family, Purpose
 
+torch.set_num_threads(1)  # tiny networks: more only wait for each other
 STEPS = 3
 TWO_STAGES = {Family.KANDINSKY22, Family.KANDINSKY22_INPAINT}
 

@@ -16,17 +16,20 @@ from frisket.engines.diffusion.call import (
     OWN_SIZE,
     Strength,
     arguments,
+    blocks,
     checked,
     runs_of,
     shown,
     steps_done,
     strength_kind,
 )
+from frisket.engines.diffusion.opening import quiet
 from frisket.engines.diffusion.prefill import filled, start_of
 from frisket.engines.diffusion.schedulers import made
 from frisket.engines.diffusion.softmask import Blend, is_soft
 from frisket.engines.diffusion.table import Heard, Masking, Row, Takes, Traits
 from frisket.engines.diffusion.watch import Watch, check_finite, looking
+from frisket.engines.patch.smooth import pushpull
 from frisket.engines.spec import Report, Work
 from frisket.errors import EngineFailed
 
@@ -74,13 +77,17 @@ def _run(
     given = arguments(row, work, seen, count, strength) | watch.arguments(pipe)
     given["generator"] = [torch.Generator("cpu").manual_seed(int(seed)) for seed in work.seeds]
     with contextlib.ExitStack() as stack:
+        stack.enter_context(quiet())  # a prompt that is too long would be logged
         stack.enter_context(prepared(pipe, str(work.params["scheduler"])))
         stack.enter_context(looking(pipe, report.check))
         stack.enter_context(lay.steady(pipe))
         if blend is not None:
             stack.enter_context(blend.listening())
         images = pipe(**given).images
-    return [_picture(image, row, work, pipe) for image in _counted(images, count, row)]
+    made = [_picture(image, row, work, pipe) for image in _counted(images, count, row)]
+    if row.masking is Masking.WHOLE:
+        return made
+    return [own_beside(image, work.crop, work.hole, traits.mask_multiple) for image in made]
 
 
 @contextlib.contextmanager
@@ -111,6 +118,21 @@ def _blend(pipe: Any, row: Row, work: Work, seeds: Sequence[int]) -> Blend | Non
         return made.expand(len(seeds), *made.shape[1:])
 
     return Blend(pipe, work.hole, seeds, clean)
+
+
+def own_beside(image: np.ndarray, crop: np.ndarray, hole: np.ndarray, multiple: int) -> np.ndarray:
+    """image (h, w, 3) with the model's version of the old content wherever hole (h, w) is 0.
+
+    A model paints whole squares of `multiple` px. What it painted new in one, beside the hole, is no version of the
+    crop there, and the caller, who takes the difference around the hole for a difference in tone, would bend the whole
+    fill by it. There the crop is shown instead, with the tone that the model gave to its surroundings.
+    """
+    touched = blocks(hole, multiple) > 0
+    beside = touched & (hole <= 0)
+    if not beside.any():
+        return image
+    tone = pushpull(image - crop, ~touched) if not touched.all() else np.zeros_like(image)
+    return np.where(beside[..., None], np.clip(crop + tone, 0, 1), image).astype(np.float32)
 
 
 def _counted(images: Any, count: int, row: Row) -> np.ndarray:
