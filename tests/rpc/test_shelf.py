@@ -78,19 +78,21 @@ def test_a_pulled_models_engine_works_in_the_server_that_runs(
     with FakeHub({"acme/paint": pipeline()}) as fake:
         furnish(own_server.home, fake.url)
         client = own_server.start().client()
-        assert "shelved" not in {e.id for e in client.engines()}
+        assert not {"shelved", "paint"} & {e.id for e in client.engines()}
         with pytest.raises(EngineUnknown):
             submit(client, ask("shelved"))
         transport = make_transport("grpc", own_server.runtime.address, own_server.runtime.token)
         models = Models(transport)
         outcome(client, submit(client, ask("toy")).id)  # the worker is warm, and does not know it
         list(models.pull("paint", True))
-        assert "shelved" in {e.id for e in client.engines()}
+        engines = {e.id: e for e in client.engines()}
+        assert "shelved" in engines
+        assert engines["paint"].title == "Paint", "the model itself is an engine"
         job = submit(client, ask("shelved"))
         outcome(client, job.id)
         assert json.loads(client.result(job.id).request_json)["engine"] == "shelved"
         models.remove("paint")
-        assert "shelved" not in {e.id for e in client.engines()}
+        assert not {"shelved", "paint"} & {e.id for e in client.engines()}
         with pytest.raises(EngineUnknown):
             submit(client, ask("shelved"))
         transport.close()

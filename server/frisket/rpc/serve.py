@@ -111,7 +111,7 @@ class Server:
         config, token = self.config, server_token(self.config.home)
         workers = LocalWorkers(
             factory="frisket.edits.run:make_easel",
-            kwargs={"extra_engines": config.engines},
+            kwargs={"extra_engines": config.engines, "models": str(config.models)},
             cache=config.cache,
         )
         with usable(config.home):
@@ -145,7 +145,7 @@ class Server:
             await desk.close()
 
     def _registry(self) -> Registry:
-        return Registry.installed().with_extra(self.config.engines)
+        return Registry.installed(self.config.models).with_extra(self.config.engines)
 
     async def _until_stopped(self, busy: Callable[[], bool]) -> None:
         watchdog = asyncio.create_task(self._exit_when_idle(busy))
