@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 
 from frisket.cli.exits import EXIT
+from frisket.engines.spec import EngineSpec
 from frisket.errors import FrisketError
 from frisket.rpc.status import STATUS
 
@@ -31,6 +34,34 @@ def errors_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+FILE = re.compile(r"(?P<mark><!-- file: (?P<path>\S+) -->\n```\w+\n)(?:.*?)(?P<end>^```$)", re.DOTALL | re.MULTILINE)
+FIELDS = re.compile(r"(?<=<!-- fields -->\n).*(?=<!-- end of fields -->)", re.DOTALL)
+FIELD = re.compile(
+    r"^    (?P<name>\w+): (?P<type>[^=#]+?)(?: = (?P<default>[^#]+?))?(?:  # (?P<says>.*))?$", re.MULTILINE
+)
+
+
+def page(text: str) -> str:
+    """A page with the files that it shows, and the table of an engine's fields, as they are now."""
+    text = FILE.sub(lambda m: m["mark"] + (HERE / m["path"]).read_text() + m["end"], text)
+    return FIELDS.sub(lambda _: spec_table(), text)
+
+
+def spec_table() -> str:
+    """Markdown, one row for each field of EngineSpec; what it means is the comment beside it."""
+    rows = ["| field | default | meaning |", "|---|---|---|"]
+    for field in FIELD.finditer(inspect.getsource(EngineSpec).partition("    def ")[0]):
+        default = field["default"] or ""
+        default = "`SizeRule()`" if "field(" in default else f"`{default}`" if default else "must be given"
+        rows.append(f"| `{field['name']}` | {default} | {field['says'] or ''} |")
+    return "\n".join(rows) + "\n"
+
+
+PAGES = (HERE / "add-an-engine.md",)
+
+
 if __name__ == "__main__":
     (HERE / "errors.md").write_text(INTRO + errors_table())
-    print(HERE / "errors.md")
+    for path in PAGES:
+        path.write_text(page(path.read_text()))
+    print(*(path.name for path in (HERE / "errors.md", *PAGES)))

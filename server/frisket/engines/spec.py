@@ -100,21 +100,21 @@ class MaskLaw(enum.Enum):
 class EngineSpec:
     """Everything the rest of the house needs to know about an engine without loading it."""
 
-    id: str
-    title: str
-    summary: str
-    tasks: frozenset[Task]
-    size: SizeRule = field(default_factory=SizeRule)
-    channels: Channels = Channels.ANY
-    mask_law: MaskLaw = MaskLaw.EXACT
-    params: tuple[Param, ...] = ()
-    models: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ("cpu",)
-    deterministic: bool = True
+    id: str  # how requests call it; unique on a server
+    title: str  # for people
+    summary: str  # one sentence for people
+    tasks: frozenset[Task]  # what it can do
+    size: SizeRule = field(default_factory=SizeRule)  # at which sizes it works
+    channels: Channels = Channels.ANY  # which channels it takes
+    mask_law: MaskLaw = MaskLaw.EXACT  # how its hole is cut when the dials are on automatic
+    params: tuple[Param, ...] = ()  # its own parameters, in the order in which a dialog shows them
+    models: tuple[str, ...] = ()  # ids to choose from, its own first
+    devices: tuple[str, ...] = ("cpu",)  # where it can run
+    deterministic: bool = True  # same request, same bytes
     uses_prompt: bool = False  # without: a prompt is accepted, has no effect, and the result says so
     uses_negative_prompt: bool = False  # without: one that is given is refused
     uses_strength: bool = True  # without: one other than the task's own default is refused
-    licence: str = ""
+    licence: str = ""  # of the weights
     trained: bool = False  # paints with a model derived from sampled pictures: results are marked as AI's
     revision: str = ""  # of that model, as its publisher calls it
     refines: bool = False  # started from a picture with a strength below 1, it keeps its layout and paints its detail
