@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
 
 from engines.diffusion.analytic import block_vae
-from engines.diffusion.tiny import TWO_STAGES, Tiny, fresh
+from engines.diffusion.tiny import Tiny, fresh
 from frisket.engines.diffusion.painting import own_beside, painted
 from frisket.engines.diffusion.schedulers import CHOICES
 from frisket.engines.diffusion.table import ROWS, TRAITS, Takes
@@ -22,7 +22,7 @@ from frisket.models.families import Family, Purpose
 
 pytestmark = [pytest.mark.diffusion]
 
-PAIRS = [(family, purpose) for family in ROWS for purpose in ROWS[family] if family not in TWO_STAGES]
+PAIRS = [(family, purpose) for family in ROWS for purpose in ROWS[family]]
 Folder = Callable[[Family], Path]
 
 

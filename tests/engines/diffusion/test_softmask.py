@@ -78,7 +78,7 @@ def test_outside_the_latents_are_the_pictures_after_a_real_run(zoo_folder: Calla
         clean = lay.encoded(pipe, picture, tokens)
     changed = (lay.grid(last[0], 64, 80) - clean).abs().amax((0, 1)).numpy()
     touched = coarse(hole, 64 // changed.shape[0]) > 0
-    assert changed[~touched].max() < 1e-5
+    assert changed[~touched].max() < 1e-4  # the same picture, encoded twice in another order of sums
     assert changed[touched].min() > 1e-3
 
 

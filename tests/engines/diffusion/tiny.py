@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from engines.diffusion import zoo
+from frisket.engines.diffusion import prior
 from frisket.engines.diffusion.capabilities import rows_of, spec_of, task_of
 from frisket.engines.diffusion.painting import painted
 from frisket.engines.diffusion.table import TRAITS, Row
@@ -27,7 +28,7 @@ class Tiny:
     """One family's model: its spec, its rows, and pipelines of them."""
 
     def __init__(self, folder: Callable[[Family], Path], family: Family) -> None:
-        self.family, self.folder = family, folder(family)
+        self.family, self.folder, self._folders = family, folder(family), folder
         self.record = zoo.record_of(family, self.folder)
         self.spec: EngineSpec = spec_of(self.record)
         self.rows = rows_of(self.record)
@@ -52,11 +53,16 @@ class Tiny:
 
     def run(self, purpose: Purpose, work: Work, report: Report | None = None) -> list[np.ndarray]:
         row = self.rows[purpose]
-        return painted(self.pipe(row), row, TRAITS[self.family], work, report or Silent())
+        return painted(self.pipe(row), row, TRAITS[self.family], work, report or Silent(), self.prior())
+
+    def prior(self) -> Any:
+        return _pipe(self._folders(Family.KANDINSKY22_PRIOR), prior.ROW.pipeline) if self.family in TWO_STAGES else None
 
 
 def side_of(family: Family) -> tuple[int, int]:
     """Height and width, px."""
+    if family in TWO_STAGES:
+        return 64, 128
     return (64, 64) if family is Family.DEEPFLOYD_IF else (64, 80)
 
 

@@ -28,6 +28,8 @@ ONE_BY_ONE = frozenset(
     | {"KandinskyV22InpaintPipeline", "StableUnCLIPImg2ImgPipeline"}
 )
 OWN_SIZE = frozenset({"QwenImageEditInpaintPipeline"})  # paints 1 MP of the same aspect, whatever is asked for
+AFTER_A_PRIOR = frozenset({"KandinskyV22Pipeline", "KandinskyV22Img2ImgPipeline", "KandinskyV22InpaintPipeline"})
+SWAPPED = frozenset({"KandinskyV22Img2ImgPipeline"})  # it takes the one for the other (diffusers 0.42)
 FREE_SIZE = frozenset({"FluxKontextPipeline", "FluxKontextInpaintPipeline"})  # else: the nearest of the trained sizes
 ENDLESS = 1.0  # guidance at which the second look, the one without the prompt, is left out
 
@@ -97,7 +99,10 @@ def arguments(row: Row, work: Work, shown: Shown, count: int, strength: float) -
     if Takes.STRENGTH in row.takes:
         given["strength"] = float(strength)
     if Takes.SIZE in row.takes:
-        given |= {"height": shown.size.height, "width": shown.size.width}
+        height, width = shown.size.height, shown.size.width
+        if row.pipeline in SWAPPED:
+            height, width = width, height
+        given |= {"height": height, "width": width}
     if row.pipeline in FREE_SIZE:
         given |= {"max_area": shown.size.area, "_auto_resize": False}
     if row.heard is Heard.LEGACY:
@@ -109,7 +114,7 @@ def _words(row: Row, work: Work, count: int) -> dict[str, Any]:
     """Prompts and how much they count."""
     params: Mapping[str, Any] = work.params
     given: dict[str, Any] = {}
-    if Takes.PROMPT in row.takes:
+    if Takes.PROMPT in row.takes and row.pipeline not in AFTER_A_PRIOR:
         given["prompt"] = [work.prompt] * count
     for scale in (Takes.GUIDANCE, Takes.IMAGE_GUIDANCE):
         if scale in row.takes:
@@ -124,7 +129,7 @@ def _words(row: Row, work: Work, count: int) -> dict[str, Any]:
         elif scale > ENDLESS:
             negative = negative or " "
         given[Takes.TRUE_GUIDANCE.value] = scale
-    if Takes.NEGATIVE_PROMPT in row.takes and negative:
+    if Takes.NEGATIVE_PROMPT in row.takes and negative and row.pipeline not in AFTER_A_PRIOR:
         given["negative_prompt"] = [negative] * count
     return given
 

@@ -10,12 +10,13 @@ from frisket.engines.diffusion.capabilities import rows_of, spec_of
 from frisket.engines.diffusion.table import TRAITS, Row
 from frisket.engines.spec import EngineSpec, Report, Work
 from frisket.errors import DiffusionPartsMissing, EngineFailed
-from frisket.models.families import Purpose
+from frisket.models.families import Family, Purpose
 from frisket.models.record import Record
 
 if TYPE_CHECKING:
     import numpy as np
 
+AFTER_A_PRIOR = frozenset({Family.KANDINSKY22, Family.KANDINSKY22_INPAINT})
 PARTS = ("torch", "diffusers", "transformers")
 
 
@@ -25,11 +26,12 @@ class DiffusionEngine:
     Weights are opened once, by the first `load`; the other classes of the family share them.
     """
 
-    __slots__ = ("_folder", "_pipes", "_record", "_spec")
+    __slots__ = ("_first", "_folder", "_pipes", "_record", "_spec")
 
     def __init__(self, folder: Path, record: Record) -> None:
         self._folder, self._record, self._spec = folder, record, spec_of(record)
         self._pipes: dict[str, Any] = {}
+        self._first: Any = None
 
     @property
     def spec(self) -> EngineSpec:
@@ -40,8 +42,9 @@ class DiffusionEngine:
 
         Raises DiffusionPartsMissing, and what opening raises: ModelDamaged and the like.
         """
-        for purpose, row in rows_of(self._record).items():
-            self._pipe(purpose, row)
+        for row in rows_of(self._record).values():
+            self._pipe(row)
+            self._prior()
             return
 
     def run(self, work: Work, report: Report) -> list[np.ndarray]:
@@ -49,21 +52,20 @@ class DiffusionEngine:
 
         Raises ParameterOutOfRange, PictureNotFinite, EngineFailed, errors.Cancelled, MemoryError.
         """
-        purpose = Purpose(work.task.value)
-        row = rows_of(self._record).get(purpose)
+        row = rows_of(self._record).get(Purpose(work.task.value))
         if row is None:
             raise EngineFailed(engine=self._spec.id, reason=f"it has no pipeline for {work.task.value}")
-        pipe = self._pipe(purpose, row)
+        pipe = self._pipe(row)
         from frisket.engines.diffusion.painting import painted
 
         try:
-            return painted(pipe, row, TRAITS[self._record.family], work, report)
+            return painted(pipe, row, TRAITS[self._record.family], work, report, self._prior())
         except Exception as error:
             if ran_out(error):  # the one place to free something and try again
                 raise MemoryError(str(error)) from error
             raise
 
-    def _pipe(self, purpose: Purpose, row: Row) -> Any:
+    def _pipe(self, row: Row) -> Any:
         """The pipeline of a row: opened, or made of one that is open."""
         check_parts()
         from frisket.engines.diffusion.opening import opened, sibling
@@ -74,6 +76,17 @@ class DiffusionEngine:
                 opened(self._folder, self._record, row, device()) if other is None else sibling(other, row)
             )
         return self._pipes[row.pipeline]
+
+    def _prior(self) -> Any:
+        """The first stage, for the rows that need one; it stays open. Raises ModelNotInstalled."""
+        if self._record.family not in AFTER_A_PRIOR:
+            return None
+        from frisket.engines.diffusion.opening import opened, prior_of
+        from frisket.engines.diffusion.prior import ROW
+
+        if self._first is None:
+            self._first = opened(*prior_of(self._folder, self._record), ROW, device())
+        return self._first
 
 
 def device() -> str:

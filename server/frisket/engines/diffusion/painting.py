@@ -13,6 +13,7 @@ import torch
 
 from frisket.engines.diffusion import latents as lay
 from frisket.engines.diffusion.call import (
+    AFTER_A_PRIOR,
     OWN_SIZE,
     Strength,
     arguments,
@@ -25,6 +26,7 @@ from frisket.engines.diffusion.call import (
 )
 from frisket.engines.diffusion.opening import quiet
 from frisket.engines.diffusion.prefill import filled, start_of
+from frisket.engines.diffusion.prior import embeddings
 from frisket.engines.diffusion.schedulers import made
 from frisket.engines.diffusion.softmask import Blend, is_soft
 from frisket.engines.diffusion.table import Heard, Masking, Row, Takes, Traits
@@ -35,10 +37,11 @@ from frisket.errors import EngineFailed
 
 
 @torch.no_grad()
-def painted(pipe: Any, row: Row, traits: Traits, work: Work, report: Report) -> list[np.ndarray]:
+def painted(pipe: Any, row: Row, traits: Traits, work: Work, report: Report, prior: Any = None) -> list[np.ndarray]:
     """One picture for each of work.seeds, (h, w, 3) float32 0...1, of the size of work.crop.
 
     pipe: a pipeline of exactly row.pipeline; nobody else uses it meanwhile. It is left as it was, whatever happens.
+    prior: Kandinsky's first stage, a pipeline too, for the rows that come after one.
     work: its params are those of capabilities.spec_of, its size one that the spec's rule allows. Outside the hole the
     pictures are near the crop, not equal to it.
 
@@ -57,7 +60,7 @@ def painted(pipe: Any, row: Row, traits: Traits, work: Work, report: Report) -> 
         expected = max(steps_done(int(work.params["steps"]), strength), 1)
         blend = _blend(pipe, row, work, seeds)
         watch = Watch(row, report, work.crop, work.hole, blend, expected, number, len(runs))
-        pictures += _run(pipe, row, traits, replace(work, seeds=seeds), strength, blend, watch, report)
+        pictures += _run(pipe, row, traits, replace(work, seeds=seeds), strength, blend, watch, report, prior)
     return pictures
 
 
@@ -70,6 +73,7 @@ def _run(
     blend: Blend | None,
     watch: Watch,
     report: Report,
+    prior: Any,
 ) -> list[np.ndarray]:
     """One call of the pipeline."""
     count = len(work.seeds)
@@ -83,6 +87,8 @@ def _run(
         stack.enter_context(lay.steady(pipe))
         if blend is not None:
             stack.enter_context(blend.listening())
+        if row.pipeline in AFTER_A_PRIOR:
+            given |= embeddings(prior, work, seen.picture, report)
         images = pipe(**given).images
     made = [_picture(image, row, work, pipe) for image in _counted(images, count, row)]
     if row.masking is Masking.WHOLE:
