@@ -29,7 +29,7 @@ from frisket.engines.diffusion import engine as module
 from frisket.engines.diffusion.engine import DiffusionEngine, check_parts, ran_out
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Silent, Task, Work
-from frisket.errors import DiffusionPartsMissing, OutOfMemory, TaskNotSupported
+from frisket.errors import DiffusionPartsMissing, ModelNotInstalled, OutOfMemory, TaskNotSupported
 from frisket.models import record as records
 from frisket.models.catalogue import Commercial, Licence
 from frisket.models.choice import LOCK
@@ -221,3 +221,23 @@ def test_memory_that_runs_out_in_a_run_is_that_error(easel: EngineEasel, monkeyp
     monkeypatch.setattr(painting, "painted", full)
     with pytest.raises(OutOfMemory):
         run(easel, InpaintParams("a cat"), photo(40, 40), hole_of(0.2, 40, 40), "sd15")
+
+
+@pytest.mark.diffusion
+def test_a_model_of_two_stages_finds_the_other_beside_it(tmp_path: Path, zoo_folder: Folder) -> None:
+    pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
+    from engines.diffusion import zoo
+
+    made = zoo.install(Family.KANDINSKY22, zoo_folder(Family.KANDINSKY22), tmp_path)
+    engine = DiffusionEngine(tmp_path / made.id, made)
+    with pytest.raises(ModelNotInstalled, match="prior"):
+        engine.load("")
+    zoo.install(Family.KANDINSKY22_PRIOR, zoo_folder(Family.KANDINSKY22_PRIOR), tmp_path)
+    assert [e.spec.id for e in Registry.installed(tmp_path).engines] == ["patch", made.id], "a prior paints nothing"
+    engine.load("")
+    params = {param.name: param.default for param in engine.spec.params} | {"steps": 2}
+    crop, hole = np.full((64, 128, 3), 0.5, np.float32), np.ones((64, 128), np.float32)
+    for task in (Task.TEXT_TO_LAYER, Task.VARIATION):
+        first, second = engine.run(Work(task, crop, hole, params, (1, 2), "a cat"), Silent())
+        assert first.shape == crop.shape
+        assert np.abs(first - second).max() > 0.05
