@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,17 +24,10 @@ pytestmark = [pytest.mark.diffusion]
 Folder = Callable[[Family], Path]
 
 
-def _prior(tiny: Tiny) -> Any:
-    """As made from nothing, it answers zeros: the statistics of its embeddings are."""
-    prior = tiny.prior()
-    prior.prior.clip_std.fill_(1)
-    return prior
-
-
 @torch.no_grad()
 def test_words_make_an_embedding_for_each_seed(zoo_folder: Folder) -> None:
     tiny = Tiny(zoo_folder, Family.KANDINSKY22)
-    prior, work = _prior(tiny), tiny.work(Purpose.TEXT_TO_LAYER)
+    prior, work = tiny.prior(), tiny.work(Purpose.TEXT_TO_LAYER)
     two = embeddings(prior, work, None, Silent())
     assert two["image_embeds"].shape == two["negative_image_embeds"].shape == (2, 32)
     assert not torch.equal(two["image_embeds"][0], two["image_embeds"][1])
@@ -52,7 +44,7 @@ def test_words_make_an_embedding_for_each_seed(zoo_folder: Folder) -> None:
 @torch.no_grad()
 def test_a_variation_is_like_the_picture_and_a_little_like_the_words(zoo_folder: Folder) -> None:
     tiny = Tiny(zoo_folder, Family.KANDINSKY22)
-    prior = _prior(tiny)
+    prior = tiny.prior()
     work = replace(tiny.work(Purpose.VARIATION), prompt="", seeds=(1,))
     assert work.task is Task.VARIATION
     dark, light = (Image.fromarray(np.full((64, 64, 3), v, np.uint8)) for v in (20, 230))

@@ -56,7 +56,12 @@ class Tiny:
         return painted(self.pipe(row), row, TRAITS[self.family], work, report or Silent(), self.prior())
 
     def prior(self) -> Any:
-        return _pipe(self._folders(Family.KANDINSKY22_PRIOR), prior.ROW.pipeline) if self.family in TWO_STAGES else None
+        """Kandinsky's first stage. As made from nothing it answers zeros: the statistics of its embeddings are."""
+        if self.family not in TWO_STAGES:
+            return None
+        pipe = _pipe(self._folders(Family.KANDINSKY22_PRIOR), prior.ROW.pipeline)
+        pipe.prior.clip_std.data.fill_(1)
+        return pipe
 
 
 def side_of(family: Family) -> tuple[int, int]:
