@@ -6,6 +6,7 @@ FrisketError
 │                    RequestInvalid RegionInvalid NothingToSampleFrom MoveLeavesNothing
 │                    UploadTruncated UploadStalled UploadTooLong UploadCorrupt
 │                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
+│                    PictureWithheld
 ├── unauthenticated  TokenMissing TokenWrong HubGated HubRefused
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
 │                    ModelNotListed ModelNotInstalled HubHasNot
@@ -18,7 +19,7 @@ FrisketError
 ├── cancelled        Cancelled PullCancelled
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
 │                    StoreUnavailable DiffusionPartsMissing HubOffline HubUnreachable HubAnswerWrong HubBytesWrong
-├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed
+├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed SafetyCheckerMissing
 └── internal         WorkerCrashed EngineFailed PictureNotFinite InputLost Internal
 
 A class is a slug, a kind, a title, a cause and a remedy. Cause and remedy are templates over `data`; the words are made
@@ -763,6 +764,21 @@ class EngineFailed(FrisketError):
     title = "The engine failed"
     cause_template = "{engine}: {reason}."
     remedy_template = "Try another seed or a smaller selection; the server's log has the details."
+
+
+class PictureWithheld(_BadRequest):
+    slug = "picture-withheld"
+    title = "The picture is withheld"
+    cause_template = "The safety checker of {engine} does not let the picture of seed {seeds} be shown."
+    remedy_template = "Change the words or the selection, or try another seed."
+
+
+class SafetyCheckerMissing(FrisketError):
+    slug = "safety-checker-missing"
+    kind = Kind.UNSUPPORTED
+    title = "This engine has no safety checker"
+    cause_template = "The server was started with --safety-checker, and {engine} has none to look at what it paints."
+    remedy_template = "Take another engine, or start the server without that option. {suggestion}"
 
 
 class PictureNotFinite(FrisketError):

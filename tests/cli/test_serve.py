@@ -38,7 +38,7 @@ def test_all_options(configs: list[ServerConfig], tmp_path: Path) -> None:
     words = ["serve", "--listen", "127.0.0.1:0", "--home", tmp_path / "h", "--cache", tmp_path / "c",
              "--max-megapixels", "2.5", "--tls-cert", cert, "--tls-key", key, "--idle-exit", "9", "--drain", "4",
              "--engine", "a:b", "--engine", "c:d", "--owner", "77", "--sweep-home",
-             "--models", tmp_path / "m"]  # fmt: skip
+             "--models", tmp_path / "m", "--safety-checker"]  # fmt: skip
     done = CliRunner().invoke(main, list(map(str, words)))
     assert configs == [
         ServerConfig(
@@ -54,6 +54,7 @@ def test_all_options(configs: list[ServerConfig], tmp_path: Path) -> None:
             drain_seconds=4,
             owner=77,
             sweep_home=True,
+            safety_checker=True,
         )
     ]
     assert done.stdout == "Frisket 0.1 listens on 127.0.0.1:9. Ctrl+C stops it.\n", "and the token stays unsaid"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,18 @@ class PainterEngine(ToyEngine):
         return [np.full_like(work.crop, level) for _ in work.seeds]
 
 
+class CensorEngine(PainterEngine):
+    """A painter that must not show what is brighter than 40 % on the whole."""
+
+    def __init__(self, **changes) -> None:
+        super().__init__(**({"id": "censor", "title": "Censor", "checks": True} | changes))
+        self.seen: list[np.ndarray] = []
+
+    def unfit(self, pictures: Sequence[np.ndarray]) -> list[bool]:
+        self.seen += pictures
+        return [bool(picture.mean() > 0.4) for picture in pictures]
+
+
 class SoftEngine(ToyEngine):
     """A generator of fixed sizes: RGB only, multiples of 8, native 64, repaints the transition."""
 
@@ -120,7 +133,7 @@ class SoftEngine(ToyEngine):
 
 
 TOY, NULL, SLOW, BROKEN, SOFT = ToyEngine(), NullEngine(), SlowEngine(), BrokenEngine(), SoftEngine()
-PAINTER = PainterEngine()
+PAINTER, CENSOR = PainterEngine(), CensorEngine()
 EVERY = ToyEngine(id="every", title="Every", tasks=frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION}))
 
 

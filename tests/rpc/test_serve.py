@@ -16,12 +16,19 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from frisket.client.places import RUNTIME_FILE, Runtime
-from frisket.errors import AddressInUse, AddressNotAllowed, ServerAlreadyRunning
+from frisket.edits.requests import TextToLayerParams
+from frisket.errors import (
+    AddressInUse,
+    AddressNotAllowed,
+    PictureWithheld,
+    SafetyCheckerMissing,
+    ServerAlreadyRunning,
+)
 from frisket.rpc.config import ServerConfig
 from frisket.rpc.serve import Server, _sole, serve
 from frisket.rpc.stubs import jobs_pb2
-from live import ServerProcess
-from rpc.test_studio import ask, submit
+from live import FAKES, ServerProcess
+from rpc.test_studio import ask, outcome, submit
 
 
 def test_an_idle_server_ends_but_not_while_it_works(own_server: ServerProcess) -> None:
@@ -137,3 +144,17 @@ def test_other_ways_to_listen(how: str, tmp_path: Path, pair: tuple[Path, Path])
     asyncio.run(main())
     assert seen == [(True, True)]
     assert not (config.home / RUNTIME_FILE).exists()
+
+
+def test_with_a_safety_checker_models_are_looked_after(own_server: ServerProcess) -> None:
+    """Over the wire: the one without is refused at once, the one with withholds, the built-in kind goes on."""
+    own_server.options = ("--safety-checker", "--engine", f"{FAKES}:CENSOR")
+    client = own_server.start().client()
+    bright = TextToLayerParams("x" * 80)
+    with pytest.raises(SafetyCheckerMissing, match="censor"):
+        client.submit(ask("painter", params=bright))
+    with pytest.raises(PictureWithheld):
+        outcome(client, client.submit(ask("censor", params=bright)).id)
+    outcome(client, client.submit(ask("censor", params=TextToLayerParams("x" * 20))).id)
+    outcome(client, submit(client, ask("toy")).id)
+    client.close()

@@ -27,6 +27,7 @@ DEFAULT_LISTEN = "127.0.0.1:7411"
 @click.option("--owner", default=0, hidden=True, help="End when the process with this id has gone.")
 @click.option("--sweep-home", is_flag=True, hidden=True, help="Remove the home at the end.")
 @click.option("--engine", "engines", multiple=True, metavar="MODULE:ATTR", help="Also offer this engine.")
+@click.option("--safety-checker", is_flag=True, help="Show nothing of a model that its checker has not looked at.")
 @click.option("--verbose", is_flag=True, help="Log more.")
 @spoken
 def serve(
@@ -42,6 +43,7 @@ def serve(
     owner: int,
     sweep_home: bool,
     engines: tuple[str, ...],
+    safety_checker: bool,
     verbose: bool,
 ) -> None:
     """Run the server that editors connect to, until Ctrl+C.
@@ -75,5 +77,6 @@ def serve(
         drain_seconds=drain,
         owner=owner,
         sweep_home=sweep_home,
+        safety_checker=safety_checker,
     )
     run(config, lambda runtime: click.echo(f"Frisket {runtime.version} listens on {runtime.address}. Ctrl+C stops it."))

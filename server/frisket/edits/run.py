@@ -14,6 +14,7 @@ from frisket.edits.progress import Progress
 from frisket.edits.repaint import Planes
 from frisket.edits.requests import NEEDS, EditRequest, Plane, from_json
 from frisket.edits.results import Maker
+from frisket.edits.safety import guarded
 from frisket.edits.tasks import admit, row_of
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Engine
@@ -25,10 +26,11 @@ from frisket.raster.geometry import Size
 MASK = PixelFormat(Samples.U8, Layout.GRAY)
 
 
-def make_easel(extra_engines: tuple[str, ...] = (), models: str = "") -> Easel:
+def make_easel(extra_engines: tuple[str, ...] = (), models: str = "", safety_checker: bool = False) -> Easel:
     """The easel of a worker process. extra_engines: "module:attribute" each, beside the installed ones. models: the
-    folder of installed models."""
-    return EngineEasel(Registry.installed(Path(models) if models else None).with_extra(extra_engines))
+    folder of installed models. safety_checker: as `edits.safety` says."""
+    installed = Registry.installed(Path(models) if models else None)
+    return EngineEasel(installed.with_extra(extra_engines).with_safety(safety_checker))
 
 
 class EngineEasel:
@@ -62,7 +64,7 @@ class EngineEasel:
         module, name = row_of(wanted.task).run.split(":")
         run = getattr(import_module(module), name)
         progress = Progress(tell)
-        painted = run(wanted, planes, engine, progress)
+        painted = run(wanted, planes, guarded(engine, self._registry), progress)
         told = tuple(progress.degraded)
         maker = Maker.of(engine.spec, wanted.model)
         metas = [replace(p.meta, degraded=p.meta.degraded + told, maker=maker) for p in painted]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from frisket.edits.plan import plan_outpaint, plan_selection, plan_text_to_layer
 from frisket.edits.requests import DEFAULT_STRENGTH, EditRequest, strength_of
 from frisket.edits.results import Plan
+from frisket.edits.safety import check_guarded
 from frisket.engines.registry import Registry
 from frisket.engines.spec import EngineSpec, Task
 from frisket.errors import ModelUnknown, ParameterNotHonoured, TaskNotBuilt, TaskNotSupported, did_you_mean
@@ -45,8 +46,8 @@ def row_of(task: Task) -> TaskRow:
 def admit(request: EditRequest, registry: Registry) -> tuple[EditRequest, EngineSpec]:
     """The request with engine and parameters filled in, and the spec of its engine.
 
-    Raises TaskNotBuilt, EngineUnknown, TaskNotSupported, ModelUnknown, ParameterUnknown, ParameterOutOfRange,
-    ParameterNotHonoured.
+    Raises TaskNotBuilt, EngineUnknown, TaskNotSupported, SafetyCheckerMissing, ModelUnknown, ParameterUnknown,
+    ParameterOutOfRange, ParameterNotHonoured.
     """
     row_of(request.task)
     able = [engine.spec.id for engine in registry.for_task(request.task)]
@@ -56,6 +57,7 @@ def admit(request: EditRequest, registry: Registry) -> tuple[EditRequest, Engine
     spec = registry.find(engine_id).spec
     if request.task not in spec.tasks:
         raise TaskNotSupported(engine=spec.id, task=request.task.value, suggestion=_who_does(able))
+    check_guarded(spec, request.task, registry)
     if request.model and request.model not in spec.models:
         suggestion = did_you_mean(request.model, list(spec.models))
         raise ModelUnknown(engine=spec.id, model=request.model, suggestion=suggestion)

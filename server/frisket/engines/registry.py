@@ -52,19 +52,27 @@ def checked(engine: object) -> Engine:
         raise TypeError(f"{engine!r} is no engine: it has no spec and run")
     if not callable(getattr(engine, "load", None)):
         raise TypeError(f"engine {spec.id} has no load")
+    if spec.checks and not callable(getattr(engine, "unfit", None)):
+        raise TypeError(f"engine {spec.id} says that it checks, and has no unfit")
     return engine  # type: ignore[return-value]
 
 
 class Registry:
-    """Engines by id, in the order in which they answer for a task. `broken` says what could not be read, and why."""
+    """Engines by id, in the order in which they answer for a task. `broken` says what could not be read, and why.
 
-    def __init__(self, engines: Sequence[Engine], broken: Mapping[str, str] | None = None) -> None:
+    `checked`: what trained models paint is shown only after a safety checker has seen it (`edits.safety`).
+    """
+
+    def __init__(
+        self, engines: Sequence[Engine], broken: Mapping[str, str] | None = None, checked: bool = False
+    ) -> None:
         ids = [engine.spec.id for engine in engines]
         twice = {id_ for id_ in ids if ids.count(id_) > 1}
         if twice:
             raise ValueError(f"more than one engine is called {', '.join(sorted(twice))}")
         self.engines: tuple[Engine, ...] = tuple(engines)
         self.broken: dict[str, str] = dict(broken or {})
+        self.checked = checked
 
     @classmethod
     def installed(cls, models: Path | None = None) -> Registry:
@@ -80,6 +88,10 @@ class Registry:
         """These and the ones at "module:attribute"."""
         return self._joined({path: _late(path) for path in paths})
 
+    def with_safety(self, wanted: bool = True) -> Registry:
+        """The same engines, with or without the duty to check."""
+        return Registry(self.engines, self.broken, wanted)
+
     def _joined(self, makers: Mapping[str, Callable[[], object]]) -> Registry:
         engines, broken = list(self.engines), dict(self.broken)
         for name, make in makers.items():
@@ -91,7 +103,7 @@ class Registry:
                 broken[name] = f"{type(error).__name__}: {error}"
             else:
                 engines.append(engine)
-        return Registry(engines, broken)
+        return Registry(engines, broken, self.checked)
 
     @property
     def default(self) -> Engine:

@@ -117,6 +117,7 @@ class EngineSpec:
     licence: str = ""  # of the weights
     trained: bool = False  # paints with a model derived from sampled pictures: results are marked as AI's
     revision: str = ""  # of that model, as its publisher calls it
+    checks: bool = False  # it has a safety checker: it is a `Checker` too
     refines: bool = False  # started from a picture with a strength below 1, it keeps its layout and paints its detail
     context_share: float = 0.75  # context beyond the selection's box, as a share of its longer side
     context_min: int = 64  # and at least this many px
@@ -216,4 +217,12 @@ class Engine(Protocol):
 
         Raises errors.Cancelled (from `report`), errors.NothingToSampleFrom, MemoryError.
         """
+        ...
+
+
+class Checker(Protocol):
+    """What an engine with a safety checker has besides (`EngineSpec.checks`)."""
+
+    def unfit(self, pictures: Sequence[np.ndarray]) -> Sequence[bool]:
+        """For each picture (`Work.crop` with its hole painted): whether it must not be shown. Called after `run`."""
         ...

@@ -29,7 +29,8 @@ class ServerConfig:
     needed for any address that other machines can reach. engines: "module:attribute" of engines beside the installed
     ones. idle_exit: seconds without call or job after which the server ends, 0 = never. drain_seconds: how long a
     stopping server waits for running jobs (they are done again at the next start if need be). owner: id of a process
-    with which the server ends, 0 = none. sweep_home: remove the home at the end.
+    with which the server ends, 0 = none. sweep_home: remove the home at the end. safety_checker: what trained models
+    paint is shown only after a checker has seen it.
     """
 
     home: Path
@@ -44,6 +45,7 @@ class ServerConfig:
     drain_seconds: float = 30.0
     owner: int = 0
     sweep_home: bool = False
+    safety_checker: bool = False
 
     @property
     def cache(self) -> Path:

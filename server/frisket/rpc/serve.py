@@ -111,7 +111,11 @@ class Server:
         config, token = self.config, server_token(self.config.home)
         workers = LocalWorkers(
             factory="frisket.edits.run:make_easel",
-            kwargs={"extra_engines": config.engines, "models": str(config.models)},
+            kwargs={
+                "extra_engines": config.engines,
+                "models": str(config.models),
+                "safety_checker": config.safety_checker,
+            },
             cache=config.cache,
         )
         with usable(config.home):
@@ -145,7 +149,8 @@ class Server:
             await desk.close()
 
     def _registry(self) -> Registry:
-        return Registry.installed(self.config.models).with_extra(self.config.engines)
+        config = self.config
+        return Registry.installed(config.models).with_extra(config.engines).with_safety(config.safety_checker)
 
     async def _until_stopped(self, busy: Callable[[], bool]) -> None:
         watchdog = asyncio.create_task(self._exit_when_idle(busy))

@@ -1,0 +1,79 @@
+"""Nothing that a trained model paints is seen before its safety checker has looked, where the server is told so.
+
+Fails closed: a trained model without a checker is refused before it is asked, a checker that fails fails the edit, and
+previews are not sent. Engines that are not trained copy what the picture has; they are not looked at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from frisket.engines.registry import Registry
+from frisket.engines.spec import Degradation, Engine, EngineSpec, Report, Task, Work
+from frisket.errors import EngineFailed, PictureWithheld, SafetyCheckerMissing, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def check_guarded(spec: EngineSpec, task: Task, registry: Registry) -> None:
+    """Raises SafetyCheckerMissing for a trained engine that nobody would look after, where somebody has to."""
+    if not registry.checked or _harmless(spec):
+        return
+    able = [other.spec.id for other in registry.for_task(task) if _harmless(other.spec)]
+    raise SafetyCheckerMissing(engine=spec.id, suggestion=did_you_mean("", able) if able else "")
+
+
+def guarded(engine: Engine, registry: Registry) -> Engine:
+    """`engine`, looked after if it has to be."""
+    return Guarded(engine) if registry.checked and engine.spec.trained else engine
+
+
+class Guarded:
+    """An engine of spec.checks whose pictures are looked at before anybody sees them."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def spec(self) -> EngineSpec:
+        return self._engine.spec
+
+    def load(self, model: str) -> None:
+        self._engine.load(model)
+
+    def run(self, work: Work, report: Report) -> list[np.ndarray]:
+        """What the engine paints. Raises PictureWithheld, and what the engine and its checker raise."""
+        fills = self._engine.run(work, _Unseen(report))
+        hole = work.hole[..., None]
+        shown = [work.crop + hole * (fill - work.crop) for fill in fills]
+        report.check()
+        verdicts = list(self._engine.unfit(shown))  # type: ignore[attr-defined]  (registry.checked asks for it)
+        if len(verdicts) != len(fills):
+            raise EngineFailed(engine=self.spec.id, reason="its safety checker looked at another number of pictures")
+        bad = [str(seed) for seed, verdict in zip(work.seeds, verdicts, strict=True) if verdict]
+        if bad:
+            raise PictureWithheld(engine=self.spec.id, seeds=", ".join(bad))
+        return fills
+
+
+class _Unseen:
+    """A Report that passes on all but the pictures."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
+        self._report(step, total)
+
+    def check(self) -> None:
+        self._report.check()
+
+    def told(self, degradation: Degradation) -> None:
+        self._report.told(degradation)
+
+
+def _harmless(spec: EngineSpec) -> bool:
+    return spec.checks or not spec.trained
