@@ -11,7 +11,7 @@ from fakes.tellers import Listener
 from frisket.edits.progress import Progress
 from frisket.edits.requests import InpaintParams, OutpaintParams, VariationParams
 from frisket.edits.steps import Cut, cut, paint, restore, settle
-from frisket.engines.spec import Channels
+from frisket.engines.spec import Channels, Report, Work
 from frisket.errors import EngineFailed
 from frisket.raster.formats import Layout, PixelFormat, Samples
 from frisket.raster.sizes import SizeRule
@@ -182,17 +182,43 @@ def test_an_engine_that_breaks_its_word_is_found_out(fills: list[np.ndarray]) ->
 def test_the_fill_of_an_engine_that_meets_the_border_is_left_alone() -> None:
     made = gray(square())
     fill = made.image + 0.1
-    assert settle(fill, made, ANY.spec, 8) is fill
+    assert settle(fill, made.image, made.hole, ANY.spec) is fill
 
 
 def test_a_generators_fill_is_bent_to_meet_the_picture() -> None:
     made = gray(square())
     fill = made.image + 0.1
-    settled = settle(fill, made, SoftEngine().spec, 8)
+    settled = settle(fill, made.image, made.hole, SoftEngine().spec)
     assert not np.array_equal(settled[made.hole > 0], fill[made.hole > 0])
 
 
 def test_a_constant_error_of_tone_goes_away() -> None:
     made = gray(square())
-    settled = settle(made.image + 0.1, made, SoftEngine().spec, 8)
+    settled = settle(made.image + 0.1, made.image, made.hole, SoftEngine().spec)
     assert np.abs(settled[4:8, 4:8] - 0.5).max() < 1e-3
+
+
+def test_what_shows_beyond_the_hole_says_nothing_of_a_generators_tone() -> None:
+    """It paints in blocks, so its red shows 4 px around the hole; that is no reason to paint less red."""
+    image, hole = np.full((40, 40, 3), 0.5, np.float32), np.zeros((40, 40), np.float32)
+    hole[14:26, 14:26] = 1
+    fill = image.copy()
+    fill[10:30, 10:30] = (0.9, 0.1, 0.1)
+    bled = settle(fill, image, hole, SoftEngine(bleed=6).spec)
+    np.testing.assert_allclose(bled[hole > 0], fill[hole > 0], atol=1e-6)
+    assert np.abs(settle(fill, image, hole, SoftEngine().spec) - fill)[hole > 0].max() > 0.1
+
+
+def test_a_small_selection_on_a_large_grid_keeps_the_generators_colour() -> None:
+    """Worked on at twice its size and shrunk again: what is new must not run into what is asked for its tone."""
+
+    class Red(SoftEngine):
+        def run(self, work: Work, report: Report) -> list[np.ndarray]:
+            red = np.array([0.9, 0.1, 0.1], np.float32)
+            return [np.where(work.hole[..., None] > 0, red, work.crop) for _ in work.seeds]
+
+    engine = Red(size=SizeRule(multiple=8, native_side=97), params=())
+    image, hole = np.full((41, 53, 3), 0.5, np.float32), np.zeros((41, 53), np.float32)
+    hole[12:30, 15:40] = 1
+    (fill,) = run(engine, Cut(image, hole, None, False))
+    assert np.abs(fill[16:26, 19:36] - (0.9, 0.1, 0.1)).max() < 0.01

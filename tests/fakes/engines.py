@@ -125,11 +125,10 @@ class CensorEngine(PainterEngine):
 class SoftEngine(ToyEngine):
     """A generator of fixed sizes: RGB only, multiples of 8, native 64, repaints the transition."""
 
-    def __init__(self) -> None:
+    def __init__(self, **changes) -> None:
         size = SizeRule(min_side=16, max_side=128, multiple=8, max_pixels=128 * 128, native_side=64)
-        super().__init__(
-            id="soft", title="Soft", channels=Channels.RGB, mask_law=MaskLaw.SOFT, size=size, uses_prompt=True
-        )
+        fields = {"id": "soft", "title": "Soft", "channels": Channels.RGB, "mask_law": MaskLaw.SOFT, "size": size}
+        super().__init__(**(fields | {"uses_prompt": True} | changes))
 
 
 TOY, NULL, SLOW, BROKEN, SOFT = ToyEngine(), NullEngine(), SlowEngine(), BrokenEngine(), SoftEngine()

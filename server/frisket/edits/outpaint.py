@@ -11,15 +11,13 @@ from frisket.edits.progress import Progress
 from frisket.edits.repaint import Painted, Planes, show
 from frisket.edits.requests import EditRequest, OutpaintParams
 from frisket.edits.results import ResultMeta
-from frisket.edits.steps import Cut, cut, paint, restore, settle
+from frisket.edits.steps import Cut, cut, paint, restore
 from frisket.engines.spec import Engine
 from frisket.errors import LayerUnsuitable
 from frisket.raster import masks, pixels
 from frisket.raster.formats import PixelFormat
 from frisket.raster.geometry import Box
 from frisket.raster.spans import Check, copied, copy_into, filled, mapped, row_spans
-
-RING = 16  # px of the old picture in which a generator's tone is measured
 
 
 def run(request: EditRequest, planes: Planes, engine: Engine, progress: Progress) -> list[Painted]:
@@ -53,7 +51,7 @@ def run(request: EditRequest, planes: Planes, engine: Engine, progress: Progress
     told = smaller(sheet.size, request.task, engine.spec)
     results = []
     for seed, fill in zip(request.seeds, fills, strict=True):
-        painted = restore(settle(fill, made, engine.spec, RING), made, request.format, check)
+        painted = restore(fill, made, request.format, check)
         layer = copied(image[box.slices], check)
         show(layer, painted[box.slices], shown[box.slices], check)
         meta = ResultMeta(box.moved(sheet.x, sheet.y), seed, told)

@@ -11,7 +11,7 @@ from frisket.edits.plan import MAX_PIECES, Part, Selective, less_context, parts_
 from frisket.edits.progress import Progress
 from frisket.edits.requests import EditRequest
 from frisket.edits.results import Degradation, ResultMeta
-from frisket.edits.steps import cut, paint, restore, settle
+from frisket.edits.steps import cut, paint, restore
 from frisket.engines.spec import Engine
 from frisket.errors import MaskEmpty
 from frisket.raster import masks, pixels
@@ -96,7 +96,7 @@ def _paint(
     fills = paint(made, engine, request, progress)
     for layer, fill in zip(layers, fills, strict=True):
         progress.check()
-        new = restore(settle(fill, made, engine.spec, max(part.dials.blend, 8)), made, request.format, progress.check)
+        new = restore(fill, made, request.format, progress.check)
         show(layer[here], new, share, progress.check)
     seen = alpha[here]
     for rows in row_spans(share.shape, progress.check):

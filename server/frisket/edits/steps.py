@@ -3,8 +3,8 @@
 cut       canvas pixels -> crop in working values, and the hole in it
 shrink    crop and hole -> the engine's working size (raster.fit)
 repaint   the engine itself
-enlarge   back to the crop's size; where much was lost, refine (`refine`): the engine again, tile by tile
 settle    tone and seam: only for engines that repaint the transition themselves
+enlarge   back to the crop's size; where much was lost, refine (`refine`): the engine again, tile by tile
 restore   working values -> the document's own samples
 """
 
@@ -21,7 +21,7 @@ from frisket.engines.share import Share
 from frisket.engines.spec import Channels, Engine, EngineSpec, MaskLaw, Report, Task, Work
 from frisket.errors import EngineFailed
 from frisket.raster import fit as fitting
-from frisket.raster import paste, pixels
+from frisket.raster import masks, paste, pixels
 from frisket.raster.formats import Layout, PixelFormat
 from frisket.raster.geometry import Box, Size
 from frisket.raster.sizes import Fit
@@ -30,7 +30,7 @@ from frisket.raster.spans import Check, copied, every, filled, mapped, row_spans
 # Tasks that start from what the hole shows: there its alpha counts too.
 FROM_THE_HOLE = frozenset({Task.VARIATION, Task.INSTRUCT})
 
-RING = 16  # px around the hole in which tone is measured between two passes
+RING = 16  # px of the working picture, around the hole, in which a generator's tone is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
     for number, (fill, seed) in enumerate(zip(fills, request.seeds, strict=True)):
         start, end = (FIRST + (1 - FIRST) * k / len(fills) for k in (number, number + 1))
         work = replace(work_of(request, crop, hole), seeds=(seed,))
-        laid = made.image + made.hole[..., None] * (settle(fill, made, engine.spec, RING) - made.image)
+        laid = made.image + made.hole[..., None] * (fill - made.image)
         fills[number] = refined(laid, made.hole, work, engine, Share(report, laid, whole, start, end))
     return fills
 
@@ -120,12 +120,13 @@ def fills_of(
         report.check()
         if np.shape(fill)[:2] != crop.shape[:2]:
             raise EngineFailed(engine=engine.spec.id, reason="it gave back a picture of another size")
-        fills.append(fitting.undo(np.asarray(fill, np.float32), fit, report.check))
+        if not every(np.isfinite, report.check, np.asarray(fill)):
+            raise EngineFailed(engine=engine.spec.id, reason="it gave back values that are no numbers")
+        settled = settle(np.asarray(fill, np.float32), crop, hole, engine.spec)
+        fills.append(fitting.undo(settled, fit, report.check))
     report.check()
     if len(fills) != len(request.seeds):
         raise EngineFailed(engine=engine.spec.id, reason="it gave back another number of pictures")
-    if not all(every(np.isfinite, report.check, fill) for fill in fills):
-        raise EngineFailed(engine=engine.spec.id, reason="it gave back values that are no numbers")
     return fills
 
 
@@ -155,11 +156,16 @@ def _fitted(sources: np.ndarray | None, fit: Fit, check: Check) -> np.ndarray | 
     return mapped(lambda part: part <= 0, bool, check, barred)
 
 
-def settle(fill: np.ndarray, made: Cut, spec: EngineSpec, ring: int) -> np.ndarray:
-    """Tone and seam of a generator's fill; an engine of MaskLaw.EXACT has already met the border."""
+def settle(fill: np.ndarray, crop: np.ndarray, hole: np.ndarray, spec: EngineSpec) -> np.ndarray:
+    """Tone and seam of a generator's fill; an engine of MaskLaw.EXACT has already met the border.
+
+    All at the working size: enlarging would mix what is new into the pixels around the hole, which say what the
+    generator makes of what it was to keep. For the same reason `spec.bleed` px around the hole are not asked.
+    """
     if spec.mask_law is MaskLaw.EXACT:
         return fill
-    return paste.membrane(paste.match_ring(fill, made.image, made.hole, ring), made.image, made.hole)
+    new = masks.spread(hole, spec.bleed, 0) if spec.bleed else hole
+    return paste.membrane(paste.match_ring(fill, crop, new, RING), crop, new)
 
 
 def restore(fill: np.ndarray, made: Cut, fmt: PixelFormat, check: Check | None = None) -> np.ndarray:

@@ -119,6 +119,7 @@ class EngineSpec:
     revision: str = ""  # of that model, as its publisher calls it
     checks: bool = False  # it has a safety checker: it is a `Checker` too
     refines: bool = False  # started from a picture with a strength below 1, it keeps its layout and paints its detail
+    bleed: int = 0  # px of the working picture: how far beyond the hole what it paints may show
     context_share: float = 0.75  # context beyond the selection's box, as a share of its longer side
     context_min: int = 64  # and at least this many px
 

@@ -49,6 +49,7 @@ def spec_of(record: Record) -> EngineSpec:
         uses_negative_prompt=bool(rows) and all(Takes.NEGATIVE_PROMPT in row.takes for row in rows.values()),
         uses_strength=all(Takes.STRENGTH in row.takes for purpose, row in rows.items() if purpose in WITH_STRENGTH),
         licence=record.licence.name,
+        bleed=TRAITS[family].mask_multiple,
         trained=True,
         revision=record.commit or record.revision,
         refines=any(Takes.STRENGTH in row.takes and row.masking is not Masking.CONCAT for row in rows.values()),
