@@ -4,9 +4,9 @@
     python -m bench.diffusion --models sd15-inpaint --steps 1 --repeat 1       (on a processor: one step, minutes)
 
 Both open the same folder. Plain is what its documentation shows: `AutoPipelineForInpainting.from_pretrained` in half
-precision (FluxFillPipeline for FLUX Fill), moved to the card; several pictures by `num_images_per_prompt`, and, as
-`plain, one by one`, in a loop. Runs take turns. Printed are the median seconds, pictures a second, our ratio, the share
-of the floor that we reach and the peak memory of the card.
+precision (FluxFillPipeline for FLUX Fill), moved to the card; on a processor both work in full precision. Several
+pictures by `num_images_per_prompt`, and, as `plain, one by one`, in a loop. Runs take turns. Printed are the median
+seconds, pictures a second, our ratio, the share of the floor that we reach and the peak memory of the card.
 
 The floor is arithmetic: the steps' and the VAE's operations at 790 TFLOP/s, an H100's dense half-precision rate
 (an UNet step with guidance is 1.61 TFLOP for SD 1.5 at 512 px and 13.5 for SDXL at 1024; FLUX Fill 74.4 at 1024).
@@ -91,7 +91,8 @@ def plain(folder: Path, name: str, steps: int, batched: bool) -> Callable[[int],
 
     case = CASES[name]
     place = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if place == "cpu" or case.family is Family.FLUX_FILL else torch.float16
+    half = torch.bfloat16 if case.family is Family.FLUX_FILL else torch.float16
+    dtype = torch.float32 if place == "cpu" else half
     pipe = getattr(diffusers, case.pipeline).from_pretrained(folder, dtype=dtype, local_files_only=True).to(place)
     pipe.set_progress_bar_config(disable=True)
     crop, hole = picture(case.side)

@@ -55,7 +55,7 @@ def opened(folder: Path, record: Record, row: Row, device: str = "cpu") -> Any:
             parts["requires_safety_checker"] = False
         pipe = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **parts)
         check_whole(pipe, record)
-        return _settled(pipe.to(device))
+        return _settled(_laid_out(pipe.to(device)))
 
 
 def sibling(pipe: Any, row: Row) -> Any:
@@ -169,6 +169,15 @@ def _variant(record: Record, name: str) -> dict[str, str]:
         if paths and all(f".{variant}." in path or f".{variant}-" in path for path in paths):
             return {"variant": variant}
     return {}
+
+
+def _laid_out(pipe: Any) -> Any:
+    """On a card convolutions are fastest with channels last; on a processor they stay as they are."""
+    for name in ("unet", "vae"):
+        part = getattr(pipe, name, None)
+        if part is not None and torch.device(part.device).type == "cuda":
+            part.to(memory_format=torch.channels_last)
+    return pipe
 
 
 def _settled(pipe: Any) -> Any:

@@ -24,6 +24,7 @@ from frisket.engines.diffusion.call import (
     steps_done,
     strength_kind,
 )
+from frisket.engines.diffusion.memo import remembering
 from frisket.engines.diffusion.opening import quiet
 from frisket.engines.diffusion.prefill import filled, start_of
 from frisket.engines.diffusion.prior import embeddings
@@ -85,6 +86,7 @@ def _run(
         stack.enter_context(prepared(pipe, str(work.params["scheduler"])))
         stack.enter_context(looking(pipe, report.check))
         stack.enter_context(lay.steady(pipe))
+        stack.enter_context(remembering(pipe))
         if blend is not None:
             stack.enter_context(blend.listening())
         if row.pipeline in AFTER_A_PRIOR:
