@@ -23,7 +23,8 @@ def test_a_patterns_period_is_found() -> None:
     periodic = (offsets % 20 == 0).all(1)
     assert periodic[:8].all()  # dominant ones come first
     assert np.hypot(*offsets[periodic].T).min() <= 20 * 2**0.5
-    assert serves(offsets, level.sources, *np.nonzero(~level.known)).any(1).all()
+    hy, hx = np.nonzero(~level.known)
+    assert serves(offsets, level.sources, hy, hx).any(1).all()
 
 
 def test_serves_is_about_landing_on_sources() -> None:
