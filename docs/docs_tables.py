@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 
 from frisket.cli.exits import EXIT
+from frisket.engines.diffusion.table import ROWS, TRAITS, Masking
 from frisket.engines.spec import EngineSpec
 from frisket.errors import FrisketError
+from frisket.models.catalogue import load
+from frisket.models.families import Purpose
 from frisket.rpc.status import STATUS
 
 HERE = Path(__file__).resolve().parent
@@ -35,16 +38,18 @@ def errors_table() -> str:
 
 
 FILE = re.compile(r"(?P<mark><!-- file: (?P<path>\S+) -->\n```\w+\n)(?:.*?)(?P<end>^```$)", re.DOTALL | re.MULTILINE)
-FIELDS = re.compile(r"(?<=<!-- fields -->\n).*(?=<!-- end of fields -->)", re.DOTALL)
 FIELD = re.compile(
     r"^    (?P<name>\w+): (?P<type>[^=#]+?)(?: = (?P<default>[^#]+?))?(?:  # (?P<says>.*))?$", re.MULTILINE
 )
 
 
 def page(text: str) -> str:
-    """A page with the files that it shows, and the table of an engine's fields, as they are now."""
+    """A page with the files and tables that it shows as they are now."""
     text = FILE.sub(lambda m: m["mark"] + (HERE / m["path"]).read_text() + m["end"], text)
-    return FIELDS.sub(lambda _: spec_table(), text)
+    for name, table in TABLES.items():
+        between = re.compile(rf"(?<=<!-- {name} -->\n).*(?=<!-- end of {name} -->)", re.DOTALL)
+        text = between.sub(lambda _, table=table: table(), text)
+    return text
 
 
 def spec_table() -> str:
@@ -57,7 +62,34 @@ def spec_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-PAGES = (HERE / "add-an-engine.md",)
+TASKS = (Purpose.INPAINT, Purpose.OUTPAINT, Purpose.VARIATION, Purpose.TEXT_TO_LAYER, Purpose.INSTRUCT)
+HOW = {Masking.BLEND: "blend", Masking.CONCAT: "hole", Masking.WHOLE: "yes"}
+
+
+def families_table() -> str:
+    """Markdown, one row for each family of models that paints, one column for each task."""
+    rows = ["| family | " + " | ".join(task.value for task in TASKS) + " | trained at | sides in steps of |"]
+    rows.append("|---" * (len(TASKS) + 3) + "|")
+    for family, pairs in ROWS.items():
+        cells = [HOW[pairs[task].masking] if task in pairs else "" for task in TASKS]
+        traits = TRAITS[family]
+        rows.append(f"| `{family.value}` | " + " | ".join(cells) + f" | {traits.native} px | {traits.multiple} px |")
+    return "\n".join(rows) + "\n"
+
+
+def catalogue_table() -> str:
+    """Markdown, one row for each model of the built-in catalogue."""
+    rows = ["| id | model | family | licence | in business | gated |", "|---|---|---|---|---|---|"]
+    for entry in load().values():
+        licence = entry.licence
+        gated = "yes" if licence.gated else ""
+        cells = (f"`{entry.id}`", entry.title, entry.family.value, licence.name, licence.commercial.value, gated)
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+TABLES = {"fields": spec_table, "families": families_table, "catalogue": catalogue_table}
+PAGES = (HERE / "add-an-engine.md", HERE / "diffusion.md", HERE / "models.md")
 
 
 if __name__ == "__main__":
