@@ -3,7 +3,8 @@
     python -m bench.scaling [--repeat 3]
 
 Every line is a process of its own on a synthetic canvas (bricks with grain). One edit is plan, crop and fill, without a
-server. Peak memory is the process's, canvas and interpreter included; `edit` is how far the edits alone raised it.
+server. Peak memory is the process's, canvas and interpreter included; `edit` is the most that one more edit, not timed,
+holds in arrays of its own at a time.
 Fails when results differ that must not: by threads, or by a canvas that is larger where the edit does not look.
 """
 
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,7 +88,6 @@ def probe(setup: Setup, repeat: int) -> Result:
 
     easel, spec = loaded(setup.threads)
     load = time.perf_counter() - began
-    before = peak()
     seconds, digests = [], set()
     for _ in range(repeat):
         began = time.perf_counter()
@@ -94,7 +95,12 @@ def probe(setup: Setup, repeat: int) -> Result:
         seconds.append(time.perf_counter() - began)
         digests.add(hashlib.sha256(pixels.tobytes() + mask.tobytes()).hexdigest()[:16])
     (digest,) = digests  # the same request, the same picture
-    return Result(load, seconds, peak(), peak() - before, digest)
+    most = peak()
+    tracemalloc.start()
+    edited(easel, spec, asked(picture, hole, spec))
+    held = tracemalloc.get_traced_memory()[1] / (1 << 20)
+    tracemalloc.stop()
+    return Result(load, seconds, most, held, digest)
 
 
 def peak() -> float:
