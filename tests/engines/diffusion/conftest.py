@@ -16,11 +16,10 @@ def zoo_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Family], P
     made: dict[Family, Path] = {}
 
     def folder(family: Family) -> Path:
-        if family is Family.QWEN_IMAGE_EDIT:
-            pytest.importorskip("torchvision", reason="the processor of Qwen-Image-Edit needs torchvision")
         if family not in made:
-            from engines.diffusion.zoo import make
+            from engines.diffusion.zoo import make, quicken
 
+            quicken(family)
             made[family] = make(family, tmp_path_factory.mktemp("zoo") / family.value)
         return made[family]
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from engines.diffusion import zoo
-from frisket.engines.diffusion import prior
+from frisket.engines.diffusion import prior, stills
 from frisket.engines.diffusion.capabilities import rows_of, spec_of, task_of
 from frisket.engines.diffusion.painting import painted
 from frisket.engines.diffusion.table import TRAITS, Row
@@ -81,6 +81,8 @@ def fresh(folder: Path, name: str) -> Any:
     import diffusers
 
     extra: dict[str, Any] = {"safety_checker": None} if name.startswith("StableDiffusionInpaint") else {}
+    if (folder / stills.FOLDER).is_dir():
+        extra[stills.FOLDER] = stills.processor_of(folder)
     pipe = getattr(diffusers, name).from_pretrained(folder, local_files_only=True, use_safetensors=True, **extra)
     pipe.set_progress_bar_config(disable=True)
     return pipe

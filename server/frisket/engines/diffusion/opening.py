@@ -18,7 +18,7 @@ import diffusers
 import torch
 import transformers
 
-from frisket.engines.diffusion import guard
+from frisket.engines.diffusion import guard, stills
 from frisket.engines.diffusion.table import Row
 from frisket.errors import FrisketError, ModelDamaged, ModelFileUnusable, ModelNotInstalled
 from frisket.models import record as records
@@ -51,6 +51,8 @@ def opened(folder: Path, record: Record, row: Row, device: str = "cpu") -> Any:
             if name in taken and name not in NEVER and _is_network(*components[name])
         }
         parts |= {name: None for name in NEVER if name in taken}
+        if stills.FOLDER in taken:
+            parts[stills.FOLDER] = stills.processor_of(folder)
         if "requires_safety_checker" in taken:
             parts["requires_safety_checker"] = False
         pipe = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **parts)
