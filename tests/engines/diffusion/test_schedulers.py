@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from frisket.engines.diffusion.schedulers import CHOICES, FLOW, NATIVE, PRESETS, choices_of, made
+from frisket.engines.diffusion.schedulers import CHOICES, FLOW, NATIVE, PRESETS, check_steps, choices_of, made
 from frisket.engines.diffusion.table import ROWS
+from frisket.errors import ParameterOutOfRange
 from frisket.models.families import Family
 
 pytestmark = [pytest.mark.diffusion]
@@ -39,3 +40,20 @@ def test_the_default_comes_first_and_presets_name_choices():
     assert choices_of(Family.SD15) is CHOICES
     assert choices_of(Family.FLUX) is FLOW
     assert list(choices_of(Family.KANDINSKY22)) == [NATIVE]
+
+
+@pytest.mark.parametrize("choice", ["lcm", "tcd"])
+def test_a_schedule_of_chosen_steps_has_no_more_than_it_chooses_from(choice: str):
+    native = diffusers.DDIMScheduler()
+    check_steps(native, choice, 50)
+    made(native, choice).set_timesteps(50)
+    with pytest.raises(ParameterOutOfRange, match=f"at most 50 with the scheduler {choice}"):
+        check_steps(native, choice, 51)
+    with pytest.raises(ValueError, match="num_inference_steps"):
+        made(native, choice).set_timesteps(51)
+    check_steps(native, "ddim", 150)
+    check_steps(native, "native", 150)
+    few = diffusers.LCMScheduler(original_inference_steps=8)
+    with pytest.raises(ParameterOutOfRange, match="at most 8 with the scheduler native"):
+        check_steps(few, "native", 9)
+    check_steps(few, "ddim", 9)

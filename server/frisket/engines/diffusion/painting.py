@@ -28,7 +28,7 @@ from frisket.engines.diffusion.memo import remembering
 from frisket.engines.diffusion.opening import quiet
 from frisket.engines.diffusion.prefill import filled, start_of
 from frisket.engines.diffusion.prior import embeddings
-from frisket.engines.diffusion.schedulers import made
+from frisket.engines.diffusion.schedulers import check_steps, made
 from frisket.engines.diffusion.softmask import Blend, is_soft
 from frisket.engines.diffusion.table import Heard, Masking, Row, Takes, Traits
 from frisket.engines.diffusion.watch import Watch, check_finite, looking
@@ -53,6 +53,7 @@ def painted(pipe: Any, row: Row, traits: Traits, work: Work, report: Report, pri
     start = start_of(work, row)
     strength = min(work.strength, start.strength) if Takes.STRENGTH in row.takes else 1.0
     checked(work, row, strength)
+    check_steps(pipe.scheduler, str(work.params["scheduler"]), int(work.params["steps"]))
     report.check()
     work = replace(work, crop=filled(work, start, report))
     pictures: list[np.ndarray] = []

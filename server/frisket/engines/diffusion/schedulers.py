@@ -6,10 +6,12 @@ run left behind, or another run beside it, counts for nothing.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from frisket.errors import ParameterOutOfRange
 from frisket.models.families import Family
 
 NATIVE = "native"
@@ -79,3 +81,15 @@ def made(native: Any, choice: str) -> Any:
     chosen = (FLOW if flows else CHOICES)[choice]
     cls = getattr(diffusers, chosen.name) if chosen.name else type(native)
     return cls.from_config(native.config, **chosen.changes)
+
+
+def check_steps(native: Any, choice: str, steps: int) -> None:
+    """Raises ParameterOutOfRange for more steps than there are to choose from.
+
+    LCM and TCD choose theirs among those of the model that they were distilled from, 50 for all published ones.
+    """
+    scheduler = made(native, choice)
+    most = int(scheduler.config.get("original_inference_steps", steps))
+    # Settings of another class are kept in the config, too: only one that the class has counts.
+    if "original_inference_steps" in inspect.signature(type(scheduler).__init__).parameters and steps > most:
+        raise ParameterOutOfRange(name="steps", value=steps, wanted=f"at most {most} with the scheduler {choice}")
