@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from frisket.engines.diffusion.table import Heard, Masking, Row, Takes
+from frisket.engines.diffusion.table import ONE_BY_ONE, Heard, Masking, Row, Takes
 from frisket.engines.spec import Task, Work
 from frisket.errors import ParameterOutOfRange
 from frisket.raster.geometry import Size
@@ -22,12 +22,6 @@ from frisket.raster.geometry import Size
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Classes for which a list of pictures is one call's references, or that are written for one picture at a time.
-ONE_BY_ONE = frozenset(
-    {"Flux2KleinPipeline", "Flux2KleinInpaintPipeline", "QwenImageEditPipeline", "QwenImageEditInpaintPipeline"}
-    | {"KandinskyV22InpaintPipeline", "StableUnCLIPImg2ImgPipeline"}
-)
-OWN_SIZE = frozenset({"QwenImageEditInpaintPipeline"})  # paints 1 MP of the same aspect, whatever is asked for
 AFTER_A_PRIOR = frozenset({"KandinskyV22Pipeline", "KandinskyV22Img2ImgPipeline", "KandinskyV22InpaintPipeline"})
 SWAPPED = frozenset({"KandinskyV22Img2ImgPipeline"})  # it takes the one for the other (diffusers 0.42)
 FREE_SIZE = frozenset({"FluxKontextPipeline", "FluxKontextInpaintPipeline"})  # else: the nearest of the trained sizes
@@ -82,9 +76,9 @@ def against(row: Row) -> str | None:
     return (Takes.TRUE_GUIDANCE if Takes.TRUE_GUIDANCE in row.takes else Takes.GUIDANCE).value
 
 
-def runs_of(row: Row, seeds: Sequence[int]) -> list[tuple[int, ...]]:
-    """Which pictures are made together."""
-    if row.pipeline in ONE_BY_ONE:
+def runs_of(row: Row, seeds: Sequence[int], alone: bool = False) -> list[tuple[int, ...]]:
+    """Which pictures are made together; none are if each is to be alone."""
+    if alone or row.pipeline in ONE_BY_ONE:
         return [(seed,) for seed in seeds]
     return [tuple(seeds)] if seeds else []
 

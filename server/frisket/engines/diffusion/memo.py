@@ -41,6 +41,11 @@ class Memo(Generic[T]):
 _prompts: weakref.WeakKeyDictionary[torch.nn.Module, Memo[Any]] = weakref.WeakKeyDictionary()
 
 
+def forget() -> None:
+    """Everything."""
+    _prompts.clear()
+
+
 @contextlib.contextmanager
 def remembering(pipe: Any) -> Iterator[None]:
     """While it lasts, `pipe.encode_prompt` answers from memory where it was asked the same before.

@@ -34,11 +34,11 @@ SAMPLE = 4096  # values of each tensor that are looked at
 HARMLESS = ("position_ids",)  # buffers that old files have and new classes make themselves, or the other way round
 
 
-def opened(folder: Path, record: Record, row: Row, device: str = "cpu") -> Any:
+def opened(folder: Path, record: Record, row: Row, device: str = "cpu", apart: bool = False) -> Any:
     """A pipeline of exactly row.pipeline from `folder`, installed as `record` says, on `device` ("cpu", "cuda", ...).
 
-    In full precision on a processor, else in float16 (U-nets) or bfloat16 (transformers). Raises ModelDamaged,
-    ModelFileUnusable, MemoryError.
+    In full precision on a processor, else in float16 (U-nets) or bfloat16 (transformers). apart: as for `device`, but
+    the weights stay in main memory. Raises ModelDamaged, ModelFileUnusable, MemoryError.
     """
     components = guard.checked(folder, record)
     dtype = precision(record.family, device)
@@ -57,7 +57,7 @@ def opened(folder: Path, record: Record, row: Row, device: str = "cpu") -> Any:
             parts["requires_safety_checker"] = False
         pipe = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **parts)
         check_whole(pipe, record)
-        return _settled(_laid_out(pipe.to(device)))
+        return _settled(pipe if apart else _laid_out(pipe.to(device)))
 
 
 def sibling(pipe: Any, row: Row) -> Any:

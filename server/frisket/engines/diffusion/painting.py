@@ -14,7 +14,6 @@ import torch
 from frisket.engines.diffusion import latents as lay
 from frisket.engines.diffusion.call import (
     AFTER_A_PRIOR,
-    OWN_SIZE,
     Strength,
     arguments,
     blocks,
@@ -30,7 +29,7 @@ from frisket.engines.diffusion.prefill import filled, start_of
 from frisket.engines.diffusion.prior import embeddings
 from frisket.engines.diffusion.schedulers import check_steps, made
 from frisket.engines.diffusion.softmask import Blend, is_soft
-from frisket.engines.diffusion.table import Heard, Masking, Row, Takes, Traits
+from frisket.engines.diffusion.table import OWN_SIZE, Heard, Masking, Row, Takes, Traits
 from frisket.engines.diffusion.watch import Watch, check_finite, looking
 from frisket.engines.patch.smooth import pushpull
 from frisket.engines.spec import Report, Work
@@ -38,11 +37,14 @@ from frisket.errors import EngineFailed
 
 
 @torch.no_grad()
-def painted(pipe: Any, row: Row, traits: Traits, work: Work, report: Report, prior: Any = None) -> list[np.ndarray]:
+def painted(
+    pipe: Any, row: Row, traits: Traits, work: Work, report: Report, prior: Any = None, alone: bool = False
+) -> list[np.ndarray]:
     """One picture for each of work.seeds, (h, w, 3) float32 0...1, of the size of work.crop.
 
     pipe: a pipeline of exactly row.pipeline; nobody else uses it meanwhile. It is left as it was, whatever happens.
-    prior: Kandinsky's first stage, a pipeline too, for the rows that come after one.
+    prior: Kandinsky's first stage, a pipeline too, for the rows that come after one. alone: each picture in a run of
+    its own, the same pictures as together.
     work: its params are those of capabilities.spec_of, its size one that the spec's rule allows. Outside the hole the
     pictures are near the crop, not equal to it.
 
@@ -57,7 +59,7 @@ def painted(pipe: Any, row: Row, traits: Traits, work: Work, report: Report, pri
     report.check()
     work = replace(work, crop=filled(work, start, report))
     pictures: list[np.ndarray] = []
-    runs = runs_of(row, work.seeds)
+    runs = runs_of(row, work.seeds, alone)
     for number, seeds in enumerate(runs):
         expected = max(steps_done(int(work.params["steps"]), strength), 1)
         blend = _blend(pipe, row, work, seeds)

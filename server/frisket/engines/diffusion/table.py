@@ -71,6 +71,13 @@ class Traits:
     mask_multiple: int = 8
 
 
+# Classes for which a list of pictures is one call's references, or that are written for one picture at a time.
+ONE_BY_ONE = frozenset(
+    {"Flux2KleinPipeline", "Flux2KleinInpaintPipeline", "QwenImageEditPipeline", "QwenImageEditInpaintPipeline"}
+    | {"KandinskyV22InpaintPipeline", "StableUnCLIPImg2ImgPipeline"}
+)
+OWN_SIZE = frozenset({"QwenImageEditInpaintPipeline"})  # paints 1 MP of the same aspect, whatever is asked for
+
 _PROMPT = frozenset({Takes.PROMPT, Takes.NEGATIVE_PROMPT, Takes.GUIDANCE})
 _STRENGTH = frozenset({Takes.STRENGTH})
 _SIZE = frozenset({Takes.SIZE})

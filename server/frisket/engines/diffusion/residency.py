@@ -1,0 +1,64 @@
+"""Which engines are loaded in this process: the one used longest ago goes when another needs its room.
+
+An engine may have `unload()`, and `fits()` that says whether there is room for it; see `engines.spec`. One without the
+first stays for good.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from frisket.engines.spec import Engine
+
+
+class Residency:
+    """limit: bytes that models may take of the card, None = all. pinned: ids of engines that always stay."""
+
+    def __init__(self, limit: int | None = None, pinned: Iterable[str] = ()) -> None:
+        self.limit, self.pinned = limit, frozenset(pinned)
+        self._loaded: OrderedDict[str, tuple[Engine, set[str]]] = OrderedDict()  # by id, the last used last
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Ids, the one used longest ago first."""
+        return tuple(self._loaded)
+
+    def load(self, engine: Engine, model: str = "") -> None:
+        """`engine` loaded with `model`, once, and now the last used; others go until it fits. Raises what load does."""
+        id_ = engine.spec.id
+        known, models = self._loaded.get(id_, (engine, set()))
+        if known is not engine:
+            models = set()
+        if model not in models:
+            self.make_room(engine)
+            engine.load(model)
+        self._loaded[id_] = (engine, models | {model})
+        self._loaded.move_to_end(id_)
+
+    def make_room(self, engine: Engine) -> None:
+        """Unloads others, the one used longest ago first, until `engine` says that it fits, or none is left to go."""
+        fits = getattr(engine, "fits", None)
+        if not callable(fits):
+            return
+        for id_ in self.idle(engine):
+            if fits():
+                return
+            self._drop(id_)
+
+    def drop_idle(self, keep: Engine) -> None:
+        """Unloads all that may go, except `keep`."""
+        for id_ in self.idle(keep):
+            self._drop(id_)
+
+    def idle(self, keep: Engine) -> list[str]:
+        """Ids of those that may go, the one used longest ago first."""
+        return [
+            id_
+            for id_, (engine, _) in self._loaded.items()
+            if engine is not keep and id_ not in self.pinned and callable(getattr(engine, "unload", None))
+        ]
+
+    def _drop(self, id_: str) -> None:
+        engine, _ = self._loaded.pop(id_)
+        engine.unload()  # type: ignore[attr-defined]  (idle asks for it)
