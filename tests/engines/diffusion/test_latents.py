@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,3 +87,20 @@ def test_colours_are_fitted_to_the_models_own_vae():
     wanted = np.vstack([np.eye(3) / 2, np.zeros((1, 3)), np.full((1, 3), 0.5)])  # its latents are RGB, -1...1
     assert np.abs(matrix - wanted).max() < 0.01
     assert lay.colours(pipe, 4) is matrix
+
+
+@torch.no_grad()
+def test_a_vae_that_overflows_in_half_precision_works_in_full_and_is_put_back():
+    vae: Any = block_vae()
+    next(vae.encoder.down_blocks.children()).downsamplers[0].conv.weight *= 1e4  # the group norms undo it
+    vae.half()
+    picture = torch.zeros(1, 3, 16, 16)
+    assert not torch.isfinite(vae.encode(picture.half()).latent_dist.mode()).all()
+    assert vae.config["force_upcast"]
+    with lay.steady(Bare(vae)):
+        assert torch.isfinite(lay.encoded(Bare(vae), picture, tokens=False)).all()
+    assert np.isfinite(lay.colours(Bare(vae), 4)).all()
+    assert vae.dtype == torch.float16
+    with lay.steady(Bare(vae)):
+        vae.float()  # a pipeline decodes, and is stopped before it has put it back
+    assert vae.dtype == torch.float16

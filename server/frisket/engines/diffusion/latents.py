@@ -26,13 +26,14 @@ _colours: weakref.WeakKeyDictionary[torch.nn.Module, dict[int, np.ndarray]] = we
 def steady(pipe: Any) -> Iterator[None]:
     """While it lasts, the VAE encodes to the middle of what it could draw, and never the same picture twice.
 
-    So no picture of a batch depends on how many draws the others took, and a batch costs one encoding.
+    So no picture of a batch depends on how many draws the others took, and a batch costs one encoding. Afterwards the
+    VAE has its precision back: a run that ends while the VAE worked in full would leave it so.
     """
     vae = getattr(pipe, "vae", None)
     if vae is None:  # IF has none; Kandinsky's does not draw
         yield
         return
-    encode, kept = vae.encode, []
+    encode, kept, dtype = vae.encode, [], vae.dtype
 
     def steadily(picture: torch.Tensor, *args: Any, **kwargs: Any) -> SimpleNamespace:
         for known, latents in kept:
@@ -49,6 +50,22 @@ def steady(pipe: Any) -> Iterator[None]:
         yield
     finally:
         del vae.encode  # the class's own shows again
+        if vae.dtype != dtype:
+            vae.to(dtype)
+
+
+@contextlib.contextmanager
+def in_full(vae: Any) -> Iterator[None]:
+    """While it lasts, a VAE that overflows in half precision (SDXL's) works in full, as the pipelines have it."""
+    dtype = vae.dtype
+    overflows = dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+    if overflows:
+        vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        if overflows:
+            vae.to(dtype)
 
 
 def grid(latents: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -83,9 +100,10 @@ def encoded(pipe: Any, picture: torch.Tensor, tokens: bool) -> torch.Tensor:
     if vae is None:
         movq = getattr(pipe, "movq", None)
         return picture if movq is None else movq.encode(picture.to(movq.device, movq.dtype)).latents
-    picture = picture.to(vae.device, vae.dtype)
     config, five = vae.config, hasattr(vae.config, "z_dim")
-    made = vae.encode(picture.unsqueeze(2) if five else picture)
+    with in_full(vae):
+        picture = picture.to(vae.device, vae.dtype)
+        made = vae.encode(picture.unsqueeze(2) if five else picture)
     latents = made.latent_dist.mode() if hasattr(made, "latent_dist") else made.latents
     if five:
         mean, std = (torch.tensor(v).view(1, -1, 1, 1).to(latents) for v in (config.latents_mean, config.latents_std))
