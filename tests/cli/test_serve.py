@@ -38,7 +38,8 @@ def test_all_options(configs: list[ServerConfig], tmp_path: Path) -> None:
     words = ["serve", "--listen", "127.0.0.1:0", "--home", tmp_path / "h", "--cache", tmp_path / "c",
              "--max-megapixels", "2.5", "--tls-cert", cert, "--tls-key", key, "--idle-exit", "9", "--drain", "4",
              "--engine", "a:b", "--engine", "c:d", "--owner", "77", "--sweep-home",
-             "--models", tmp_path / "m", "--safety-checker"]  # fmt: skip
+             "--models", tmp_path / "m", "--safety-checker",
+             "--gpu-memory", "10GB", "--pin", "sdxl", "--pin", "flux"]  # fmt: skip
     done = CliRunner().invoke(main, list(map(str, words)))
     assert configs == [
         ServerConfig(
@@ -55,9 +56,20 @@ def test_all_options(configs: list[ServerConfig], tmp_path: Path) -> None:
             owner=77,
             sweep_home=True,
             safety_checker=True,
+            gpu_memory=10_000_000_000,
+            pinned=("sdxl", "flux"),
         )
     ]
     assert done.stdout == "Frisket 0.1 listens on 127.0.0.1:9. Ctrl+C stops it.\n", "and the token stays unsaid"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"), [("10GB", 10**10), ("1.5 gib", 3 << 29), ("512MiB", 1 << 29), ("10", None), ("0GB", None)]
+)
+def test_amounts_of_memory(configs: list[ServerConfig], tmp_path: Path, words: str, wanted: int | None) -> None:
+    done = CliRunner().invoke(main, ["serve", "--home", str(tmp_path), "--gpu-memory", words])
+    assert [config.gpu_memory for config in configs] == ([] if wanted is None else [wanted])
+    assert (done.exit_code == 2 and "Try 10GB" in done.output) is (wanted is None)
 
 
 def test_the_defaults_are_the_configurations(

@@ -125,3 +125,23 @@ def test_what_an_engine_had_to_do_without_is_told_with_each_picture_once() -> No
     done = EngineEasel(Registry([Poor()])).run(to_json(request), planes(), Listener())
     kinds = [[told.kind for told in ResultMeta.from_json(picture.meta).degraded] for picture in done]
     assert kinds == [[DegradationKind.ONE_BY_ONE]] * 2
+
+
+def test_an_engine_that_does_not_fit_makes_others_leave_and_they_come_back() -> None:
+    table: list[str] = []
+
+    class Large(ToyEngine):
+        def load(self, model: str) -> None:
+            table.append(self.spec.id)
+
+        def unload(self) -> None:
+            table.remove(self.spec.id)
+
+        def fits(self) -> bool:
+            return not table
+
+    easel = EngineEasel(Registry([Large(id="first"), Large(id="second")]))
+    for name in ("first", "second", "first", "first"):
+        (done,) = easel.run(ask(name), planes(), Listener())
+        assert len(done.planes) == 2
+        assert table == [name]

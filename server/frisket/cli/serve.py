@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
 
 import click
@@ -12,6 +13,19 @@ from frisket.cli.speak import spoken
 from frisket.client import places
 
 DEFAULT_LISTEN = "127.0.0.1:7411"
+UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 1 << 20, "GIB": 1 << 30}
+
+
+class Memory(click.ParamType):
+    """An amount of memory, in bytes: a number with MB, GB, MiB or GiB."""
+
+    name = "memory"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MG]i?B)", str(value), re.IGNORECASE)
+        if found is None or not (amount := int(float(found[1]) * UNITS[found[2].upper()])):
+            self.fail(f"{value} is no amount of memory. Try 10GB or 512MiB.", param, ctx)
+        return amount
 
 
 @click.command()
@@ -28,6 +42,8 @@ DEFAULT_LISTEN = "127.0.0.1:7411"
 @click.option("--sweep-home", is_flag=True, hidden=True, help="Remove the home at the end.")
 @click.option("--engine", "engines", multiple=True, metavar="MODULE:ATTR", help="Also offer this engine.")
 @click.option("--safety-checker", is_flag=True, help="Show nothing of a model that its checker has not looked at.")
+@click.option("--gpu-memory", type=Memory(), help="Most that models may take of the card, such as 10GB. [default: all]")
+@click.option("--pin", "pinned", multiple=True, metavar="MODEL", help="Keep this model loaded once it is.")
 @click.option("--verbose", is_flag=True, help="Log more.")
 @spoken
 def serve(
@@ -44,6 +60,8 @@ def serve(
     sweep_home: bool,
     engines: tuple[str, ...],
     safety_checker: bool,
+    gpu_memory: int | None,
+    pinned: tuple[str, ...],
     verbose: bool,
 ) -> None:
     """Run the server that editors connect to, until Ctrl+C.
@@ -78,5 +96,7 @@ def serve(
         owner=owner,
         sweep_home=sweep_home,
         safety_checker=safety_checker,
+        gpu_memory=gpu_memory,
+        pinned=pinned,
     )
     run(config, lambda runtime: click.echo(f"Frisket {runtime.version} listens on {runtime.address}. Ctrl+C stops it."))

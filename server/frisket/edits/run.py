@@ -1,4 +1,4 @@
-"""Run stored requests in this process: the worker's easel. Engines are loaded here and stay loaded."""
+"""Run stored requests in this process: the worker's easel. Engines are loaded here and stay loaded while they fit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from frisket.edits.requests import NEEDS, EditRequest, Plane, from_json
 from frisket.edits.results import Maker
 from frisket.edits.safety import guarded
 from frisket.edits.tasks import admit, row_of
+from frisket.engines.diffusion.residency import Residency
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Engine
 from frisket.errors import EngineFailed, FrisketError, OutOfMemory, RequestInvalid
@@ -26,23 +27,30 @@ from frisket.raster.geometry import Size
 MASK = PixelFormat(Samples.U8, Layout.GRAY)
 
 
-def make_easel(extra_engines: tuple[str, ...] = (), models: str = "", safety_checker: bool = False) -> Easel:
+def make_easel(
+    extra_engines: tuple[str, ...] = (),
+    models: str = "",
+    safety_checker: bool = False,
+    gpu_memory: int | None = None,
+    pinned: tuple[str, ...] = (),
+) -> Easel:
     """The easel of a worker process. extra_engines: "module:attribute" each, beside the installed ones. models: the
-    folder of installed models. safety_checker: as `edits.safety` says."""
-    installed = Registry.installed(Path(models) if models else None)
-    return EngineEasel(installed.with_extra(extra_engines).with_safety(safety_checker))
+    folder of installed models. safety_checker: as `edits.safety` says. gpu_memory: bytes that models may take. pinned:
+    ids of engines that stay loaded."""
+    house = Residency(gpu_memory, pinned)
+    installed = Registry.installed(Path(models) if models else None, house)
+    return EngineEasel(installed.with_extra(extra_engines).with_safety(safety_checker), house)
 
 
 class EngineEasel:
     """Runs edits with the engines of a registry."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._loaded: set[tuple[str, str]] = set()
+    def __init__(self, registry: Registry, house: Residency | None = None) -> None:
+        self._registry, self._house = registry, house or Residency()
 
     def warm(self) -> None:
         """Load the engine that answers when none is asked for."""
-        self._load(self._registry.default, "")
+        self._house.load(self._registry.default)
 
     def run(self, request: str, planes: Mapping[str, memoryview], tell: Teller) -> list[Finished]:
         """planes: what was sent, by Plane.value, row by row. Raises FrisketError only."""
@@ -51,7 +59,7 @@ class EngineEasel:
         size = wanted.region.size
         try:
             tell.check()
-            self._load(engine, wanted.model)
+            self._house.load(engine, wanted.model)
             return self._paint(wanted, as_planes(wanted, planes), engine, tell)
         except FrisketError:
             raise
@@ -69,12 +77,6 @@ class EngineEasel:
         maker = Maker.of(engine.spec, wanted.model)
         metas = [replace(p.meta, degraded=p.meta.degraded + told, maker=maker) for p in painted]
         return [Finished(meta.to_json(), (p.pixels, p.mask)) for meta, p in zip(metas, painted, strict=True)]
-
-    def _load(self, engine: Engine, model: str) -> None:
-        key = (engine.spec.id, model)
-        if key not in self._loaded:
-            engine.load(model)
-            self._loaded.add(key)
 
 
 def as_planes(wanted: EditRequest, sent: Mapping[str, memoryview]) -> Planes:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from frisket.engines.diffusion.capabilities import rows_of
 from frisket.engines.diffusion.engine import DiffusionEngine
+from frisket.engines.diffusion.residency import Residency
 from frisket.engines.spec import Engine, EngineSpec, Task
 from frisket.errors import EngineUnknown, FrisketError, did_you_mean
 from frisket.models.folder import Folder
@@ -75,13 +76,16 @@ class Registry:
         self.checked = checked
 
     @classmethod
-    def installed(cls, models: Path | None = None) -> Registry:
-        """The built-in engines, those of other installed packages, and the models in the folder `models`."""
+    def installed(cls, models: Path | None = None, house: Residency | None = None) -> Registry:
+        """The built-in engines, those of other installed packages, and the models in the folder `models`.
+
+        house: where engines are loaded in this process; models share its memory.
+        """
         return (
             cls([], {})
             ._joined({path: _late(path) for path in BUILT_IN})
             ._joined({f"{entry.name} ({entry.value})": entry.load for entry in entry_points(group=GROUP)})
-            ._joined(_models(models) if models else {})
+            ._joined(_models(models, house) if models else {})
         )
 
     def with_extra(self, paths: Sequence[str]) -> Registry:
@@ -123,7 +127,7 @@ class Registry:
         return [engine for engine in self.engines if task in engine.spec.tasks]
 
 
-def _models(root: Path) -> dict[str, Callable[[], object]]:
+def _models(root: Path, house: Residency | None) -> dict[str, Callable[[], object]]:
     """An engine for each model that can do something by itself; add-ons cannot. Reads records, opens nothing."""
     folder, makers = Folder(root), {}
     for model in folder.ids():
@@ -133,7 +137,7 @@ def _models(root: Path) -> dict[str, Callable[[], object]]:
             makers[f"model {model}"] = partial(_raise, error)
         else:
             if rows_of(record):
-                makers[f"model {model}"] = partial(DiffusionEngine, folder.path(model), record)
+                makers[f"model {model}"] = partial(DiffusionEngine, folder.path(model), record, house)
     return makers
 
 

@@ -221,6 +221,18 @@ class Engine(Protocol):
         ...
 
 
+class Leaver(Protocol):
+    """What an engine may have besides, if it holds much memory. Without it, it stays loaded for good."""
+
+    def unload(self) -> None:
+        """Give that memory back. A later `load` or `run` takes it again."""
+        ...
+
+    def fits(self) -> bool:
+        """Whether there is room to load it, True if it is loaded. Where it says no, idle engines are unloaded first."""
+        ...
+
+
 class Checker(Protocol):
     """What an engine with a safety checker has besides (`EngineSpec.checks`)."""
 

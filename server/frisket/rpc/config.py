@@ -30,7 +30,8 @@ class ServerConfig:
     ones. idle_exit: seconds without call or job after which the server ends, 0 = never. drain_seconds: how long a
     stopping server waits for running jobs (they are done again at the next start if need be). owner: id of a process
     with which the server ends, 0 = none. sweep_home: remove the home at the end. safety_checker: what trained models
-    paint is shown only after a checker has seen it.
+    paint is shown only after a checker has seen it. gpu_memory: bytes of the card that models may take, None = all.
+    pinned: ids of models that stay loaded once they are.
     """
 
     home: Path
@@ -46,6 +47,8 @@ class ServerConfig:
     owner: int = 0
     sweep_home: bool = False
     safety_checker: bool = False
+    gpu_memory: int | None = None
+    pinned: tuple[str, ...] = ()
 
     @property
     def cache(self) -> Path:

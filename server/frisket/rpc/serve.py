@@ -115,6 +115,8 @@ class Server:
                 "extra_engines": config.engines,
                 "models": str(config.models),
                 "safety_checker": config.safety_checker,
+                "gpu_memory": config.gpu_memory,
+                "pinned": config.pinned,
             },
             cache=config.cache,
         )

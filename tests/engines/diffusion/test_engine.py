@@ -28,7 +28,7 @@ from frisket.edits.run import EngineEasel, make_easel
 from frisket.engines.diffusion import engine as module
 from frisket.engines.diffusion.engine import DiffusionEngine, check_parts, ran_out
 from frisket.engines.registry import Registry
-from frisket.engines.spec import Silent, Task, Work
+from frisket.engines.spec import DegradationKind, Silent, Task, Work
 from frisket.errors import DiffusionPartsMissing, ModelNotInstalled, OutOfMemory, TaskNotSupported
 from frisket.models import record as records
 from frisket.models.catalogue import Commercial, Licence
@@ -221,6 +221,36 @@ def test_memory_that_runs_out_in_a_run_is_that_error(easel: EngineEasel, monkeyp
     monkeypatch.setattr(painting, "painted", full)
     with pytest.raises(OutOfMemory):
         run(easel, InpaintParams("a cat"), photo(40, 40), hole_of(0.2, 40, 40), "sd15")
+
+
+@pytest.mark.diffusion
+def test_a_limit_that_is_too_low_is_known_before_the_run_and_told(models: Path) -> None:
+    request = EditRequest(
+        Box(0, 0, 40, 40).size, Box(0, 0, 40, 40), TextToLayerParams("a cat"), engine="sd15", engine_params={"steps": 2}
+    )
+    asked = to_json(replace(request, seed=1, count=2))
+    told = []
+    for limit in (None, 1_000_000):
+        easel = make_easel(models=str(models), gpu_memory=limit)
+        metas = [ResultMeta.from_json(done.meta) for done in easel.run(asked, {}, Listener())]
+        told.append([[degradation.kind for degradation in meta.degraded] for meta in metas])
+    kinds = [DegradationKind.OFFLOADED, DegradationKind.TILED, DegradationKind.ONE_BY_ONE]
+    assert told == [[[], []], [kinds, kinds]]
+
+
+@pytest.mark.diffusion
+def test_the_model_used_longest_ago_leaves_unless_it_is_pinned(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "room", lambda *_: 0)  # no model fits beside another
+    monkeypatch.setattr(module, "plan", lambda *given: given[-1])
+    picture, mask = photo(40, 40), hole_of(0.2, 40, 40)
+    for pinned in ((), ("sd15",)):
+        easel = make_easel(models=str(models), pinned=pinned)
+        assert isinstance(easel, EngineEasel)
+        first = run(easel, InpaintParams("a cat"), picture, mask, "sd15")
+        run(easel, InpaintParams("red"), picture, mask, "painter")
+        assert easel._house.loaded == (*pinned, "painter")
+        again = run(easel, InpaintParams("a cat"), picture, mask, "sd15")
+        assert all((one[1] == two[1]).all() for one, two in zip(first, again, strict=True))
 
 
 @pytest.mark.diffusion

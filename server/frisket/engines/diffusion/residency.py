@@ -1,7 +1,6 @@
 """Which engines are loaded in this process: the one used longest ago goes when another needs its room.
 
-An engine may have `unload()`, and `fits()` that says whether there is room for it; see `engines.spec`. One without the
-first stays for good.
+An engine may have `unload` and `fits` (`engines.spec.Leaver`). One without the first stays for good.
 """
 
 from __future__ import annotations
