@@ -210,7 +210,8 @@ class Engine(Protocol):
     def spec(self) -> EngineSpec: ...
 
     def load(self, model: str) -> None:
-        """Make ready: import, compile, open weights. May take seconds; called once in a worker before `run`."""
+        """Make ready: import, compile, open weights. May take seconds; called once in a worker before `run`, and
+        again after `Leaver.unload`."""
         ...
 
     def run(self, work: Work, report: Report) -> list[np.ndarray]:

@@ -77,7 +77,7 @@ def test_a_plan_never_goes_to_the_processor_nor_gives_up_detail_in_vain() -> Non
     assert setting.shrunk == 0
     kept = Setting().after(Rung.MODEL_OFFLOAD)
     assert plan(SDXL, 80 * GIB, ALL, MP, 1, RULE, kept) == kept, "what the model keeps is not undone"
-    assert plan(SDXL, None, ALL, MP, 9, RULE, Setting()) == Setting()
+    assert plan(SDXL, float("inf"), ALL, MP, 9, RULE, Setting()) == Setting()
 
 
 def safetensors(path: Path, values: int) -> Held:

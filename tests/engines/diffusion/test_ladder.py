@@ -229,6 +229,22 @@ def test_a_fault_that_one_rung_removes(
 
 
 @pytest.mark.diffusion
+def test_where_an_idle_model_takes_the_room_it_goes_and_nothing_is_given_up(
+    made: tuple[Path, Any, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, record, plain = made
+    house, other, report = Residency(), Other(), Listening()
+    monkeypatch.setattr(module, "room", lambda *_: 1 << 40 if other.gone else 0)
+    engine = DiffusionEngine(folder, record, house)
+    engine.load()
+    house.load(other)  # type: ignore[arg-type]
+    pictures = engine.run(work(engine), report)
+    assert other.gone
+    assert report.heard == []
+    assert all(one.tobytes() == same.tobytes() for one, same in zip(pictures, plain, strict=True))
+
+
+@pytest.mark.diffusion
 def test_after_the_last_rung_it_is_an_error_and_the_next_job_is_clean(
     made: tuple[Path, Any, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

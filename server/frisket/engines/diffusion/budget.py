@@ -88,12 +88,12 @@ def need_of(folder: Path, record: Record, width: int) -> Need:
     return Need(sum(totals.values()), encoders, max(totals.values(), default=0), width, step, decode)
 
 
-def plan(need: Need, room: int | None, reach: Reach, size: Size, count: int, rule: SizeRule, start: Setting) -> Setting:
+def plan(need: Need, room: float, reach: Reach, size: Size, count: int, rule: SizeRule, start: Setting) -> Setting:
     """The setting to begin with so that `room` bytes are enough: no rung that is not needed, and never CPU.
 
-    An estimate is no reason to go to the processor: only memory that ran out is. room: None if unknown.
+    An estimate is no reason to go to the processor: only memory that ran out is.
     """
-    if room is None or need.peak(start, size, count, rule) <= room:
+    if need.peak(start, size, count, rule) <= room:
         return start
     setting = start
     while need.peak(setting, size, count, rule) > room:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +35,7 @@ class DiffusionEngine:
     engines of this process, which go when memory is short.
     """
 
-    __slots__ = ("_first", "_folder", "_house", "_kept", "_need", "_pipes", "_record", "_spec", "_where")
+    __slots__ = ("_checker", "_first", "_folder", "_house", "_kept", "_need", "_pipes", "_record", "_spec", "_where")
 
     def __init__(self, folder: Path, record: Record, house: Residency | None = None) -> None:
         self._folder, self._record, self._spec = folder, record, spec_of(record)
@@ -93,8 +95,9 @@ class DiffusionEngine:
         size, count, rule = Size(work.hole.shape[1], work.hole.shape[0]), len(work.seeds), self._spec.size
         tiles = can_tile(next(iter(self._pipes.values())))
         reach = reach_of(row, rule, size, count, tiles=tiles, card=on_card())
-        space = room(device(), self._house.limit, self._held())
-        start = plan(self.need, space, reach, size, count, rule, self._kept)
+        least = self.need.peak(self._kept, size, count, rule)
+        self._house.make_room(self, lambda: least <= self._room())
+        start = plan(self.need, self._room(), reach, size, count, rule, self._kept)
         try:
             pictures, setting = climb(partial(self._painted, row, work, report), reach, ran_out, start)
         except MemoryError:
@@ -105,6 +108,15 @@ class DiffusionEngine:
                 self.unload()
         tell(report, setting, size, smaller(size, rule, setting.shrunk), count)
         return fitted(pictures, size)
+
+    def unfit(self, pictures: Sequence[np.ndarray]) -> Sequence[bool]:
+        """See `engines.spec.Checker`. Raises as `load` does."""
+        check_parts()
+        if self._checker is None:
+            from frisket.engines.diffusion.checker import SafetyChecker
+
+            self._checker = SafetyChecker(self._folder, self._record)
+        return self._checker.unfit(pictures)
 
     def _painted(self, row: Row, work: Work, report: Report, setting: Setting) -> list[np.ndarray]:
         """One attempt."""
@@ -154,6 +166,11 @@ class DiffusionEngine:
             return Setting()
         return Setting().after(Rung.MODEL_OFFLOAD if self.need.largest <= space else Rung.GROUP_OFFLOAD)
 
+    def _room(self) -> float:
+        """Bytes that this model may take of its device, with those that it has."""
+        space = room(device(), self._house.limit, self._held())
+        return inf if space is None else space
+
     def _held(self) -> int:
         """Bytes of the weights that are on the device."""
         import torch
@@ -168,6 +185,7 @@ class DiffusionEngine:
     def _forget(self) -> None:
         self._pipes: dict[str, Any] = {}
         self._first: Any = None
+        self._checker: Any = None
         self._kept, self._where = Setting(), ""
 
 

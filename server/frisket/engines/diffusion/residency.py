@@ -6,7 +6,7 @@ An engine may have `unload` and `fits` (`engines.spec.Leaver`). One without the 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from frisket.engines.spec import Engine
 
@@ -35,10 +35,13 @@ class Residency:
         self._loaded[id_] = (engine, models | {model})
         self._loaded.move_to_end(id_)
 
-    def make_room(self, engine: Engine) -> None:
-        """Unloads others, the one used longest ago first, until `engine` says that it fits, or none is left to go."""
-        fits = getattr(engine, "fits", None)
-        if not callable(fits):
+    def make_room(self, engine: Engine, fits: Callable[[], bool] | None = None) -> None:
+        """Unloads others, the one used longest ago first, until `engine` fits, or none is left to go.
+
+        fits: says whether it does; without, the engine's own.
+        """
+        fits = fits or getattr(engine, "fits", None)
+        if fits is None:
             return
         for id_ in self.idle(engine):
             if fits():
