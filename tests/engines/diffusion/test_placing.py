@@ -80,6 +80,30 @@ def test_networks_that_read_words_rest_but_while_they_read(
     assert painted(tiny, pipe).tobytes() == plain.tobytes()
 
 
+def test_who_stops_while_words_are_read_leaves_a_whole_pipeline(zoo_folder: Zoo) -> None:
+    from engines.diffusion.tiny import Told
+    from frisket.engines.diffusion.painting import painted as paint
+    from frisket.engines.diffusion.placing import networks, place, set_up
+    from frisket.errors import Cancelled
+
+    tiny, pipe = opened(Family.SD15, zoo_folder)
+    plain, before = painted(tiny, pipe), networks(pipe)
+    row, work = tiny.rows[Purpose.INPAINT], tiny.work(Purpose.INPAINT, seeds=(5,))
+
+    def stopped(report: Told) -> None:
+        with set_up(pipe, Setting(frozenset({Rung.FREE_CACHES, Rung.VAE_TILES})), "cpu:0"):
+            paint(pipe, row, TRAITS[tiny.family], work, report)
+
+    for report in (Told(stop_at_look=1), Told(stop_at_look=3), Told(stop_at_step=2)):
+        with pytest.raises(Cancelled):
+            stopped(report)
+        assert networks(pipe) == before
+        assert not pipe.vae.use_tiling
+        assert "encode_prompt" not in vars(pipe)
+        place(pipe, Setting(), "cpu:0")
+        assert painted(tiny, pipe).tobytes() == plain.tobytes()
+
+
 def test_on_the_processor_nothing_rests(zoo_folder: Zoo) -> None:
     from frisket.engines.diffusion.placing import set_up
 
