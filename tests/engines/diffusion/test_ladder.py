@@ -115,10 +115,14 @@ def test_each_failure_takes_one_rung_and_the_last_one_is_an_error() -> None:
 def test_what_is_told_has_the_numbers() -> None:
     report = Listening()
     setting = Setting(frozenset({Rung.SMALLER_SIZE, Rung.ONE_BY_ONE}), 1)
-    tell(report, setting, Size(512, 400), Size(384, 288), 4)
+    tell(report, setting, Size(512, 400), Size(384, 288), 4, card=False)
     assert [told.kind for told in report.heard] == [DegradationKind.ONE_BY_ONE, DegradationKind.SMALLER_SIZE]
     assert "the 4 pictures" in report.heard[0].detail
     assert "384 x 288 px instead of 512 x 400" in report.heard[1].detail
+    for rungs, card, left in (({}, True, True), ({}, False, False), ({Rung.MODEL_OFFLOAD}, True, False)):
+        report = Listening()
+        tell(report, Setting(frozenset({Rung.FREE_CACHES, *rungs})), Size(8, 8), Size(8, 8), 1, card)
+        assert ("left the card" in report.heard[0].detail) is left
 
 
 class Other:

@@ -106,7 +106,7 @@ class DiffusionEngine:
         finally:
             if self._where != device():
                 self.unload()
-        tell(report, setting, size, smaller(size, rule, setting.shrunk), count)
+        tell(report, setting, size, smaller(size, rule, setting.shrunk), count, on_card())
         return fitted(pictures, size)
 
     def unfit(self, pictures: Sequence[np.ndarray]) -> Sequence[bool]:

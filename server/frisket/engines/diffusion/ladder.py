@@ -137,12 +137,15 @@ def climb(
         setting = setting.after(rung)
 
 
-def tell(report: Report, setting: Setting, asked: Size, worked: Size, count: int) -> None:
-    """Every rung that the run took, with its numbers. asked: the working size without the ladder."""
+def tell(report: Report, setting: Setting, asked: Size, worked: Size, count: int, card: bool) -> None:
+    """Every rung that the run took, with its numbers. asked: the working size without the ladder. card: it ran on one,
+    or would have."""
+    left = card and not setting.rungs & {*KEPT, Rung.CPU}
     words: Mapping[Rung, tuple[DegradationKind, str]] = {
         Rung.FREE_CACHES: (
             DegradationKind.OFFLOADED,
-            "Memory was short: idle models were put away, and the networks that read words after they had.",
+            "Memory was short: idle models and what was kept for speed were put away"
+            + (", and the networks that read words left the card when they had." if left else "."),
         ),
         Rung.VAE_TILES: (
             DegradationKind.TILED,
