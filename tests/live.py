@@ -26,6 +26,7 @@ class ServerProcess:
 
     home: Path
     options: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()  # a program that becomes the server, as `env` does
     runtime: Runtime = field(init=False)
     started_in: float = field(init=False)
 
@@ -34,7 +35,7 @@ class ServerProcess:
         cache = ("--cache", str(ROOT / ".pytest_cache" / "frisket"))
         command = [sys.executable, "-m", "frisket.cli.main", "serve", "--listen", "127.0.0.1:0", *engines, *cache]
         began = time.monotonic()
-        self.runtime = start_server([*command, *self.options], self.home)
+        self.runtime = start_server([*self.prefix, *command, *self.options], self.home)
         self.started_in = time.monotonic() - began
         return self
 
