@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,12 @@ def test_weights_that_are_no_numbers_give_an_error_and_no_black_picture(
     with pytest.raises(PictureNotFinite, match=row.pipeline):
         painted(pipe, row, TRAITS[family], tiny.work(Purpose.INPAINT, seeds=(1,)), told)
     assert told.steps == [], "seen at the first step"
+
+
+def test_a_pipeline_that_chooses_its_size_is_shown_at_that(zoo_folder: Callable[[Family], Path]):
+    tiny, told = Tiny(zoo_folder, Family.QWEN_IMAGE_EDIT), Told()
+    work = tiny.work(Purpose.INPAINT, np.ones((64, 80), np.float32), seeds=(1,))
+    wide = replace(work, crop=np.full((64, 96, 3), 0.5, np.float32), hole=np.ones((64, 96), np.float32))
+    (picture,) = tiny.run(Purpose.INPAINT, wide, told)
+    assert picture.shape == (64, 96, 3)
+    assert {preview.shape for preview in told.previews} == {(4, 4, 3)}, "of 64 x 64 px, as zoo.quicken has it"

@@ -43,6 +43,7 @@ class Blend:
         self._noise: torch.Tensor | None = None
         self._image: torch.Tensor | None = None
         self._plane: torch.Tensor | None = None
+        self.size: tuple[int, int] = hole.shape[0], hole.shape[1]  # height and width that the loop paints, px
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -90,8 +91,8 @@ class Blend:
         self._lay(latents, *self._hole.shape)
 
     def _lay(self, latents: torch.Tensor, height: int, width: int) -> None:
-        hole = self._hole
-        if hole.shape != (height, width):
+        hole, self.size = self._hole, (height, width)
+        if hole.shape != self.size:
             import cv2
 
             hole = cv2.resize(hole, (width, height), interpolation=cv2.INTER_LINEAR)

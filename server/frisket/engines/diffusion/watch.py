@@ -61,7 +61,8 @@ class Watch:
         """Raises PictureNotFinite, Cancelled."""
         check_finite(latents, pipe)
         steps = max(int(getattr(pipe, "num_timesteps", 0) or self._expected), step + 1)
-        preview = preview_of(pipe, latents, self._crop, self._hole)
+        size = self._blend.size if self._blend else self._hole.shape  # some pipelines choose theirs
+        preview = preview_of(pipe, latents, self._crop, self._hole, size)
         self._report(self._number * steps + step + 1, self._runs * steps, preview)
 
 
@@ -72,12 +73,16 @@ def check_finite(values: torch.Tensor, pipe: Any) -> None:
 
 
 @torch.no_grad()
-def preview_of(pipe: Any, latents: torch.Tensor, crop: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The first picture so far, (h', w', 3) float32 0...1, of the latents' size: its colours, not its detail."""
+def preview_of(
+    pipe: Any, latents: torch.Tensor, crop: np.ndarray, hole: np.ndarray, painted: tuple[int, ...]
+) -> np.ndarray:
+    """The first picture so far, (h', w', 3) float32 0...1, of the latents' size: its colours, not its detail.
+
+    painted: height and width of what the latents stand for, px.
+    """
     import cv2
 
-    h, w = hole.shape
-    values = lay.grid(latents[:1], h, w)[0].float().cpu().permute(1, 2, 0).numpy()
+    values = lay.grid(latents[:1], *painted)[0].float().cpu().permute(1, 2, 0).numpy()
     matrix = lay.colours(pipe, values.shape[-1])
     seen = np.clip(values @ matrix[:-1] + matrix[-1], 0, 1)
     size = (seen.shape[1], seen.shape[0])
