@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 AFTER_A_PRIOR = frozenset({"KandinskyV22Pipeline", "KandinskyV22Img2ImgPipeline", "KandinskyV22InpaintPipeline"})
 SWAPPED = frozenset({"KandinskyV22Img2ImgPipeline"})  # it takes the one for the other (diffusers 0.42)
 FREE_SIZE = frozenset({"FluxKontextPipeline", "FluxKontextInpaintPipeline"})  # else: the nearest of the trained sizes
+ROUND_UP = ("StableDiffusion3", "Flux", "QwenImage", "ZImage")  # from strength times steps; the others round down
+CLOSE = 1e-4  # steps: 0.7 in 32 bits is a little less than 0.7, and is to be 7 of 10 steps
 ENDLESS = 1.0  # guidance at which the second look, the one without the prompt, is left out
 
 
@@ -52,9 +54,24 @@ def strength_kind(work: Work, row: Row) -> Strength:
     return Strength.NOTHING if work.strength <= 0 else Strength.SOME
 
 
+def strength_of(work: Work, row: Row, most: float = 1.0) -> float:
+    """The strength a run gets: the one asked for, at most `most` unless that is less than one step."""
+    if Takes.STRENGTH not in row.takes:
+        return 1.0
+    return min(work.strength, max(most, 1 / int(work.params["steps"])))
+
+
 def steps_done(steps: int, strength: float) -> int:
-    """How many of `steps` are run; below 1 no pipeline has anything to do."""
-    return int(steps * strength + 1e-9)
+    """How many of `steps` are run; below 1 there is nothing to do."""
+    return int(steps * strength + CLOSE)
+
+
+def given_strength(row: Row, steps: int, strength: float) -> float:
+    """What the pipeline is told, so that it runs `steps_done`, whichever way it rounds."""
+    made = steps_done(steps, strength)
+    if made >= steps:
+        return 1.0
+    return (made + (-0.5 if row.pipeline.startswith(ROUND_UP) else 0.5)) / steps
 
 
 def checked(work: Work, row: Row, strength: float) -> None:
@@ -91,7 +108,7 @@ def arguments(row: Row, work: Work, shown: Shown, count: int, strength: float) -
     if shown.mask is not None and row.masking is not Masking.WHOLE:
         given["mask_image"] = shown.mask if row.pipeline in ONE_BY_ONE else [shown.mask] * count
     if Takes.STRENGTH in row.takes:
-        given["strength"] = float(strength)
+        given["strength"] = given_strength(row, int(work.params["steps"]), strength)
     if Takes.SIZE in row.takes:
         height, width = shown.size.height, shown.size.width
         if row.pipeline in SWAPPED:

@@ -50,6 +50,7 @@ def spec_of(record: Record) -> EngineSpec:
         uses_strength=all(Takes.STRENGTH in row.takes for purpose, row in rows.items() if purpose in WITH_STRENGTH),
         licence=record.licence.name,
         bleed=TRAITS[family].mask_multiple,
+        checks=_has_checker(record),
         trained=True,
         revision=record.commit or record.revision,
         refines=any(Takes.STRENGTH in row.takes and row.masking is not Masking.CONCAT for row in rows.values()),
@@ -60,6 +61,13 @@ def rows_of(record: Record) -> Mapping[Purpose, Row]:
     """What the table knows of what the record lists."""
     rows = ROWS.get(record.family, {})
     return {purpose: rows[purpose] for purpose in record.purposes if purpose in rows}
+
+
+def _has_checker(record: Record) -> bool:
+    """Whether a safety checker came with the model, whole: its weights and what prepares pictures for it."""
+    paths = {file.path for file in record.files}
+    weights = any(path.startswith("safety_checker/") and path.endswith(".safetensors") for path in paths)
+    return weights and "feature_extractor/preprocessor_config.json" in paths
 
 
 def task_of(purpose: Purpose) -> Task:

@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ HALF = frozenset({Family.SD15, Family.SD15_INPAINT, Family.INSTRUCT_PIX2PIX, Fam
                   Family.DEEPFLOYD_IF})  # fmt: skip
 PRIOR_OF = frozenset({Family.KANDINSKY22, Family.KANDINSKY22_INPAINT})
 NEVER = ("safety_checker", "watermarker")  # left out: pictures are the user's own
+ELSEWHERE = {
+    "StableUnCLIPImageNormalizer": "diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer",
+    "StableDiffusionSafetyChecker": "diffusers.pipelines.stable_diffusion.safety_checker",
+}  # classes that diffusers does not export
 SAMPLE = 4096  # values of each tensor that are looked at
 HARMLESS = ("position_ids",)  # buffers that old files have and new classes make themselves, or the other way round
 
@@ -58,6 +63,17 @@ def opened(folder: Path, record: Record, row: Row, device: str = "cpu", apart: b
         pipe = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **parts)
         check_whole(pipe, record)
         return _settled(pipe if apart else _laid_out(pipe.to(device)))
+
+
+def network(folder: Path, record: Record, name: str) -> Any:
+    """One network of a model by itself, on the processor and in full precision. Raises as `opened` does."""
+    components = guard.checked(folder, record)
+    if name not in components:
+        _incomplete(record, f"it has no {name}")
+    with quiet(), mapped(record):
+        made = _network(folder, record, name, *components[name], torch.float32)
+        check_finite_and_there(name, made, record)
+        return made
 
 
 def sibling(pipe: Any, row: Row) -> Any:
@@ -124,21 +140,23 @@ def mapped(record: Record) -> Iterator[None]:
 def check_whole(pipe: Any, record: Record) -> None:
     """Raises ModelDamaged when a network has a tensor that was not in the files, or one that is no number."""
     for name, part in pipe.components.items():
-        if not isinstance(part, torch.nn.Module):
-            continue
-        for tensor_name, tensor in part.named_parameters():
-            if tensor.is_meta:
-                _incomplete(record, f"{name} lacks {tensor_name}")
-            sample = tensor.detach().flatten()[:: max(1, tensor.numel() // SAMPLE)]
-            if tensor.is_floating_point() and not torch.isfinite(sample).all():
-                _incomplete(record, f"{name}.{tensor_name} holds values that are no numbers")
+        if isinstance(part, torch.nn.Module):
+            check_finite_and_there(name, part, record)
+
+
+def check_finite_and_there(name: str, part: torch.nn.Module, record: Record) -> None:
+    """The same for one network."""
+    for tensor_name, tensor in part.named_parameters():
+        if tensor.is_meta:
+            _incomplete(record, f"{name} lacks {tensor_name}")
+        sample = tensor.detach().flatten()[:: max(1, tensor.numel() // SAMPLE)]
+        if tensor.is_floating_point() and not torch.isfinite(sample).all():
+            _incomplete(record, f"{name}.{tensor_name} holds values that are no numbers")
 
 
 def _network(folder: Path, record: Record, name: str, library: str, kind: str, dtype: torch.dtype) -> Any:
     """One network. Raises ModelDamaged for one that its file does not fill."""
-    source = {"diffusers": diffusers, "transformers": transformers}.get(library)
-    if source is None:
-        source = diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer
+    source = {"diffusers": diffusers, "transformers": transformers}.get(library) or import_module(ELSEWHERE[kind])
     settings: Mapping[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": dtype}
     network, told = getattr(source, kind).from_pretrained(
         folder / name, output_loading_info=True, **settings, **_variant(record, name)

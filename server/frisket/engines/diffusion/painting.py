@@ -22,6 +22,7 @@ from frisket.engines.diffusion.call import (
     shown,
     steps_done,
     strength_kind,
+    strength_of,
 )
 from frisket.engines.diffusion.memo import remembering
 from frisket.engines.diffusion.opening import quiet
@@ -29,7 +30,7 @@ from frisket.engines.diffusion.prefill import filled, start_of
 from frisket.engines.diffusion.prior import embeddings
 from frisket.engines.diffusion.schedulers import check_steps, made
 from frisket.engines.diffusion.softmask import Blend, is_soft
-from frisket.engines.diffusion.table import OWN_SIZE, Heard, Masking, Row, Takes, Traits
+from frisket.engines.diffusion.table import OWN_SIZE, Heard, Masking, Row, Traits
 from frisket.engines.diffusion.watch import Watch, check_finite, looking
 from frisket.engines.patch.smooth import pushpull
 from frisket.engines.spec import Report, Work
@@ -53,7 +54,7 @@ def painted(
     if strength_kind(work, row) is Strength.NOTHING:
         return [work.crop.copy() for _ in work.seeds]
     start = start_of(work, row)
-    strength = min(work.strength, start.strength) if Takes.STRENGTH in row.takes else 1.0
+    strength = strength_of(work, row, start.strength)
     checked(work, row, strength)
     check_steps(pipe.scheduler, str(work.params["scheduler"]), int(work.params["steps"]))
     report.check()

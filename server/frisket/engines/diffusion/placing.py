@@ -40,12 +40,18 @@ def place(pipe: Any, setting: Setting, device: str) -> None:
                 offload_device=torch.device("cpu"),
                 offload_type="leaf_level",
                 use_stream=torch.device(device).type == "cuda",
+                exclude_modules=whole(pipe),
             )
     elif Rung.MODEL_OFFLOAD in setting.rungs:
         pipe.enable_model_cpu_offload(device=device)
     else:
         for part in networks(pipe).values():
             part.to(device)
+
+
+def whole(pipe: Any) -> list[str]:
+    """Names of networks that cannot be moved layer by layer (Kandinsky's VAE): they stay on the card."""
+    return [name for name, part in networks(pipe).items() if not getattr(part, "_supports_group_offloading", True)]
 
 
 def in_groups(pipe: Any) -> bool:
