@@ -34,7 +34,7 @@ def painted(tiny: Any, pipe: Any) -> np.ndarray:
     from frisket.engines.diffusion.painting import painted
 
     work = tiny.work(Purpose.INPAINT, seeds=(5,))
-    return painted(pipe, tiny.rows[Purpose.INPAINT], TRAITS[tiny.family], work, Silent())[0]
+    return painted(pipe, tiny.rows[Purpose.INPAINT], TRAITS[tiny.family], work, Silent(), tiny.prior())[0]
 
 
 def moves(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
@@ -179,6 +179,16 @@ def test_weights_kept_apart_make_the_same_picture_and_siblings_follow(
     place(other, setting, "cpu:0")
     assert paint(other, row, TRAITS[family], work, Silent())[0].tobytes() == want.tobytes()
     place(pipe, setting, "cpu:0")
+    assert painted(tiny, pipe).tobytes() == plain.tobytes()
+
+
+def test_what_cannot_be_moved_layer_by_layer_stays_whole(zoo_folder: Zoo) -> None:
+    from frisket.engines.diffusion.placing import in_groups, place, whole
+
+    tiny, pipe = opened(Family.KANDINSKY22_INPAINT, zoo_folder)
+    plain = painted(tiny, pipe)
+    place(pipe, Setting().after(Rung.GROUP_OFFLOAD), "cpu:0")
+    assert (in_groups(pipe), whole(pipe)) == (True, ["movq"])
     assert painted(tiny, pipe).tobytes() == plain.tobytes()
 
 
