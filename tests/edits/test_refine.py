@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from frisket.edits.refine import OVERLAP, STRENGTH, fade, refined, tiles
 from frisket.edits.requests import EditRequest, InpaintParams
 from frisket.edits.results import DegradationKind
 from frisket.edits.steps import cut, paint
-from frisket.engines.spec import Channels, EngineSpec, Silent, Task, Work
+from frisket.engines.spec import Channels, EngineSpec, Param, ParamKind, Silent, Task, Work
 from frisket.errors import EngineFailed
 from frisket.raster.formats import PixelFormat
 from frisket.raster.geometry import Box, Size
@@ -166,3 +167,15 @@ def test_a_tile_that_breaks_the_contract_is_an_error(broken: np.ndarray):
     work = Work(Task.INPAINT, broken, broken[..., 0], {}, (0,))
     with pytest.raises(EngineFailed):
         refined(np.zeros((128, 128, 3), np.float32), np.ones((128, 128), np.float32), work, Broken(), Silent())
+
+
+@pytest.mark.parametrize(("steps", "strength", "second"), [(1, 1.0, 3), (4, 1.0, 4), (30, 0.2, 30)])
+def test_the_second_pass_makes_a_step_at_least(steps: int, strength: float, second: int):
+    image, hole = picture()
+    engine = Detailer(params=(Param("steps", ParamKind.INT, 50, "how many"),))
+    asked = replace(request(strength), engine_params={"steps": steps})
+    paint(cut(image, hole, asked, engine.spec), engine, asked, Silent())
+    first, *rest = engine.works
+    assert first.params["steps"] == steps
+    assert {work.params["steps"] for work in rest} == {second}
+    assert {work.strength for work in rest} == {min(strength, STRENGTH)}

@@ -60,13 +60,17 @@ def refined(first: np.ndarray, hole: np.ndarray, work: Work, engine: Engine, rep
     boxes = tiles(area, Box(0, 0, hole.shape[1], hole.shape[0]), engine.spec.size.native_side)
     boxes = [box for box in boxes if hole[box.slices].any()]
     now, done = first.copy(), np.zeros(hole.shape, bool)
+    strength = min(STRENGTH, work.strength)
+    params = dict(work.params)
+    if "steps" in params and strength > 0:  # a few, as some models need: of those one at least is to be made
+        params["steps"] = max(int(params["steps"]), math.ceil(1 / strength))
     for number, box in enumerate(boxes):
         here = box.slices
         weight = hole[here] * fade(done[here])
         if not weight.any():
             continue
         share = Share(report, now, box, number / len(boxes), (number + 1) / len(boxes))
-        tile = replace(work, seeds=(seed,), sources=None, strength=min(STRENGTH, work.strength), tileable=False)
+        tile = replace(work, seeds=(seed,), sources=None, strength=strength, params=params, tileable=False)
         new = _repainted(now[here], weight, tile, engine, share)
         now[here] += weight[..., None] * (new - now[here])
         done[here] = True

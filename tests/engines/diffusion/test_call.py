@@ -14,10 +14,12 @@ from frisket.engines.diffusion.call import (
     blocks,
     checked,
     coarse,
+    given_strength,
     runs_of,
     shown,
     steps_done,
     strength_kind,
+    strength_of,
 )
 from frisket.engines.diffusion.table import ROWS, Row
 from frisket.engines.spec import Task, Work
@@ -133,3 +135,24 @@ def test_what_asks_for_nothing():
     assert asks_for_nothing(work(prompt="  "))
     assert not asks_for_nothing(work(prompt="a cat"))
     assert not asks_for_nothing(work(Task.VARIATION))
+
+
+def test_the_strength_of_a_run_is_the_users_up_to_what_the_start_allows_but_a_step_at_least():
+    blend, whole = row(Family.SD15), row(Family.KANDINSKY22_INPAINT)
+    assert strength_of(work(strength=0.5), blend, 0.85) == 0.5
+    assert strength_of(work(), blend, 0.85) == 0.85
+    assert strength_of(work(params={"steps": 1}), blend, 0.85) == 1
+    assert strength_of(work(strength=0.5, params={"steps": 1}), blend, 0.85) == 0.5, "that is the user's to mend"
+    assert strength_of(work(strength=0.5), whole, 0.85) == 1, "it takes none"
+
+
+def test_a_strength_is_so_many_steps_in_pipelines_that_round_down_and_in_those_that_round_up():
+    for steps in range(1, 151):
+        for made in range(1, steps + 1):
+            strength = float(np.float32(made / steps))  # as it comes over the wire
+            assert steps_done(steps, strength) == made
+            assert int(steps * given_strength(row(Family.SD15), steps, strength)) == made
+            rounds_up = given_strength(row(Family.FLUX), steps, strength)
+            assert steps - int(steps - min(steps * rounds_up, steps)) == made
+    assert steps_done(10, 0.79) == 7
+    assert given_strength(row(Family.SD15), 10, 1.0) == given_strength(row(Family.FLUX), 10, 1.0) == 1

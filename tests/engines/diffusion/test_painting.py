@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
 
 from engines.diffusion.analytic import block_vae
-from engines.diffusion.tiny import Tiny, fresh
+from engines.diffusion.tiny import Tiny, Told, fresh
 from frisket.engines.diffusion.painting import own_beside, painted
-from frisket.engines.diffusion.schedulers import CHOICES
+from frisket.engines.diffusion.schedulers import CHOICES, NATIVE, choices_of
 from frisket.engines.diffusion.table import ROWS, TRAITS, Takes
 from frisket.engines.spec import Silent
 from frisket.errors import EngineFailed, ParameterOutOfRange
@@ -71,7 +71,20 @@ def test_strength(zoo_folder: Folder, family: Family, purpose: Purpose):
         assert (picture == work.crop).all(), "0 is the picture itself"
     with pytest.raises(ParameterOutOfRange, match="strength"):
         tiny.run(purpose, replace(work, strength=0.2))
-    tiny.run(purpose, replace(work, strength=0.4, seeds=(1,)))
+    scheduler = "euler" if "euler" in choices_of(family) else NATIVE  # SD 1.5's own makes one step more
+    for steps, strength, made in [(3, 0.4, 1), (10, float(np.float32(0.7)), 7)]:
+        told = Told()
+        params = {**work.params, "steps": steps, "scheduler": scheduler}
+        tiny.run(purpose, replace(work, strength=strength, params=params, seeds=(1,)), told)
+        assert told.steps[-1] == (made, made)
+
+
+@pytest.mark.parametrize("family", [Family.SD15, Family.FLUX, Family.DEEPFLOYD_IF], ids=lambda f: f.value)
+def test_something_is_removed_in_a_single_step(zoo_folder: Folder, family: Family):
+    tiny = Tiny(zoo_folder, family)
+    work = tiny.work(Purpose.INPAINT, prompt="", seeds=(1,), params={"steps": 1})
+    (picture,) = tiny.run(Purpose.INPAINT, work)
+    assert np.abs(picture - work.crop)[work.hole > 0].max() > 0.05
 
 
 @pytest.mark.parametrize("scheduler", CHOICES)
