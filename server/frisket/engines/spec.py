@@ -141,6 +141,7 @@ class DegradationKind(enum.Enum):
     LESS_CONTEXT = "less-context"
     ONE_BY_ONE = "one-by-one"
     OFFLOADED = "offloaded"
+    PROMPT_CUT = "prompt-cut"
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ DEGRADATIONS = {
     DegradationKind.LESS_CONTEXT: edits_pb2.Degradation.KIND_LESS_CONTEXT,
     DegradationKind.ONE_BY_ONE: edits_pb2.Degradation.KIND_ONE_BY_ONE,
     DegradationKind.OFFLOADED: edits_pb2.Degradation.KIND_OFFLOADED,
+    DegradationKind.PROMPT_CUT: edits_pb2.Degradation.KIND_PROMPT_CUT,
 }
 
 

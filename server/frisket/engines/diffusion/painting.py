@@ -32,6 +32,7 @@ from frisket.engines.diffusion.schedulers import check_steps, made
 from frisket.engines.diffusion.softmask import Blend, is_soft
 from frisket.engines.diffusion.table import OWN_SIZE, Heard, Masking, Row, Traits
 from frisket.engines.diffusion.watch import Watch, check_finite, looking
+from frisket.engines.diffusion.words import tell_cut
 from frisket.engines.patch.smooth import pushpull
 from frisket.engines.spec import Report, Work
 from frisket.errors import EngineFailed
@@ -57,6 +58,7 @@ def painted(
     strength = strength_of(work, row, start.strength)
     checked(work, row, strength)
     check_steps(pipe.scheduler, str(work.params["scheduler"]), int(work.params["steps"]))
+    tell_cut(prior or pipe, row, traits, work, report)
     report.check()
     work = replace(work, crop=filled(work, start, report))
     pictures: list[np.ndarray] = []

@@ -161,6 +161,7 @@ class Degradation(_message.Message):
         KIND_LESS_CONTEXT: _ClassVar[Degradation.Kind]
         KIND_ONE_BY_ONE: _ClassVar[Degradation.Kind]
         KIND_OFFLOADED: _ClassVar[Degradation.Kind]
+        KIND_PROMPT_CUT: _ClassVar[Degradation.Kind]
     KIND_UNSPECIFIED: Degradation.Kind
     KIND_SMALLER_SIZE: Degradation.Kind
     KIND_TILED: Degradation.Kind
@@ -168,6 +169,7 @@ class Degradation(_message.Message):
     KIND_LESS_CONTEXT: Degradation.Kind
     KIND_ONE_BY_ONE: Degradation.Kind
     KIND_OFFLOADED: Degradation.Kind
+    KIND_PROMPT_CUT: Degradation.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     kind: Degradation.Kind
