@@ -169,6 +169,20 @@ def test_match_ring_limits_its_gain():
     np.testing.assert_allclose(got[inside].std(axis=0), 1.25 * dull[inside].std(axis=0), rtol=1e-4)
 
 
+def test_match_ring_takes_lost_or_invented_grain_for_no_gain():
+    smooth = synthetic()
+    grainy = smooth + np.random.default_rng(2).normal(0, 0.1, smooth.shape).astype(np.float32)
+    hole = hole_in(smooth)
+    inside = hole > 0
+    for crop, fill in [(grainy, smooth), (smooth, grainy)]:
+        assert not np.allclose(crop[inside].std(axis=0), fill[inside].std(axis=0), rtol=0.1)
+        got = match_ring(fill, crop, hole, 16)
+        np.testing.assert_allclose(got[inside].std(axis=0), fill[inside].std(axis=0), rtol=0.03)
+        np.testing.assert_allclose(got[inside].mean(axis=0), fill[inside].mean(axis=0), atol=0.01)
+    dull = match_ring(np.float32(0.85) * smooth + np.float32(0.05), grainy, hole, 16)
+    np.testing.assert_allclose(dull[inside], smooth[inside], atol=0.02)
+
+
 def test_match_ring_of_a_flat_fill_corrects_the_offset():
     image, hole = np.full((40, 40, 1), 0.7, np.float32), np.zeros((40, 40), np.float32)
     hole[10:30, 10:30] = 1
