@@ -154,5 +154,5 @@ def test_another_worker_paints_the_same_bytes(offline: OfflineServer, ask: Clien
     worker.wait(20)
     again = [edit.done(ask, seed=3)[0] for edit in edits]
     assert [w.pid for w in offline.workers()] != [worker.pid]
-    for edit, one, other in zip(edits, first, again, strict=True):
-        assert (one.box, one.pixels, one.mask) == (other.box, other.pixels, other.mask), edit
+    same = [(a.box, a.pixels, a.mask) == (b.box, b.pixels, b.mask) for a, b in zip(first, again, strict=True)]
+    assert [pair for pair, kept in zip(PAIRS, same, strict=True) if not kept] == []
