@@ -85,10 +85,11 @@ ALERT = ToyEngine(id="alert", uses_prompt=True, uses_negative_prompt=True)
         (InpaintParams(negative_prompt="people"), "negative_prompt", "alert"),
         (InpaintParams(strength=0.9), "strength", "alert"),
         (VariationParams(strength=1.0), "strength", "takes a model"),
+        (VariationParams(tileable=True), "tileable", "patch"),
     ],
 )
 def test_what_an_engine_cannot_follow_is_refused_by_name(params, name: str, able: str) -> None:
-    registry = Registry([DEAF, ALERT])
+    registry = Registry([DEAF, ALERT, *(Registry.installed().engines if able == "patch" else ())])
     with pytest.raises(ParameterNotHonoured, match=able) as caught:
         admit(ask(params, engine="deaf"), registry)
     assert caught.value.data["name"] == name

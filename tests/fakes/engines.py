@@ -133,7 +133,9 @@ class SoftEngine(ToyEngine):
 
 TOY, NULL, SLOW, BROKEN, SOFT = ToyEngine(), NullEngine(), SlowEngine(), BrokenEngine(), SoftEngine()
 PAINTER, CENSOR = PainterEngine(), CensorEngine()
-EVERY = ToyEngine(id="every", title="Every", tasks=frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION}))
+EVERY = ToyEngine(
+    id="every", title="Every", tasks=frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION}), uses_tileable=True
+)
 
 
 def __getattr__(name: str) -> ToyEngine:

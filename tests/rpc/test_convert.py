@@ -90,6 +90,8 @@ def test_engines_show_their_parameters() -> None:
     assert (message.uses_prompt, message.uses_negative_prompt, message.uses_strength) == (False, False, True)
     assert convert.engine_to_proto(replace(spec, uses_negative_prompt=True)).uses_negative_prompt
     assert not convert.engine_to_proto(replace(spec, uses_strength=False)).uses_strength
+    assert not message.uses_tileable
+    assert convert.engine_to_proto(replace(spec, uses_tileable=True)).uses_tileable
     assert convert.engine_to_proto(replace(spec, trained=True)).trained
 
 

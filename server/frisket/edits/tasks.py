@@ -79,6 +79,9 @@ def check_honoured(request: EditRequest, spec: EngineSpec, registry: Registry) -
     if usual is not None and strength_of(request.params) != usual and not spec.uses_strength:
         able = [other.spec.id for other in others if other.spec.uses_strength]
         raise ParameterNotHonoured(engine=spec.id, name="strength", suggestion=_who_does(able))
+    if getattr(request.params, "tileable", False) and not spec.uses_tileable:
+        able = [other.spec.id for other in others if other.spec.uses_tileable]
+        raise ParameterNotHonoured(engine=spec.id, name="tileable", suggestion=_who_does(able))
 
 
 def _who_does(able: Sequence[str]) -> str:

@@ -301,6 +301,7 @@ def engine_to_proto(spec: EngineSpec) -> models_pb2.Engine:
         uses_prompt=spec.uses_prompt,
         uses_negative_prompt=spec.uses_negative_prompt,
         uses_strength=spec.uses_strength,
+        uses_tileable=spec.uses_tileable,
         licence=spec.licence,
         trained=spec.trained,
     )

@@ -19,6 +19,7 @@ SPEC = EngineSpec(
     size=SizeRule(max_pixels=12_000_000),  # with a hole of 30 % that takes 1.2 GB: 100 bytes a pixel
     channels=Channels.ANY,
     mask_law=MaskLaw.EXACT,
+    uses_tileable=True,
     params=(
         Param(
             "structure",
