@@ -6,7 +6,7 @@ FrisketError
 │                    RequestInvalid RegionInvalid NothingToSampleFrom MoveLeavesNothing
 │                    UploadTruncated UploadStalled UploadTooLong UploadCorrupt
 │                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
-│                    PictureWithheld
+│                    PictureWithheld AddonUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong HubGated HubRefused
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
 │                    ModelNotListed ModelNotInstalled HubHasNot
@@ -298,6 +298,13 @@ class ModelFamilyUnknown(_BadRequest):
     title = "What kind of model it is cannot be told"
     cause_template = "{path} looks like none of the families known here."
     remedy_template = "Name its family with --family: {families}."
+
+
+class AddonUnsuitable(_BadRequest):
+    slug = "addon-unsuitable"
+    title = "The add-on does not go with this model"
+    cause_template = "{addon} is {what}; what is needed is {wanted}."
+    remedy_template = "Leave {addon} out, or take another model; `frisket models list` shows what is installed."
 
 
 class LicenceNotAccepted(_BadRequest):

@@ -70,7 +70,7 @@ def checked(folder: Path, record: Record) -> dict[str, tuple[str, str]]:
     Raises ModelDamaged when the files are not those that were recorded, ModelFileUnusable when they could do harm or
     are of another kind.
     """
-    _check_files(folder, record)
+    check_files(folder, record)
     fields = _json(folder / INDEX)
     allowed = {row.pipeline for row in ROWS.get(record.family, {}).values()} | PUBLISHED.get(record.family, frozenset())
     name = fields.get("_class_name")
@@ -87,7 +87,7 @@ def checked(folder: Path, record: Record) -> dict[str, tuple[str, str]]:
     return components
 
 
-def _check_files(folder: Path, record: Record) -> None:
+def check_files(folder: Path, record: Record) -> None:
     """Sizes, links and strangers; hashes are for `frisket models verify`."""
     root = folder.resolve()
     for file in record.files:
