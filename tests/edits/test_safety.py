@@ -9,7 +9,7 @@ import pytest
 
 from fakes.engines import CensorEngine, PainterEngine, ToyEngine
 from fakes.tellers import Listener
-from frisket.edits.requests import EditRequest, InpaintParams, TextToLayerParams, to_json
+from frisket.edits.requests import EditRequest, InpaintParams, InstructParams, MaskDials, TextToLayerParams, to_json
 from frisket.edits.run import EngineEasel
 from frisket.edits.safety import Guarded, guarded
 from frisket.edits.tasks import admit
@@ -105,6 +105,16 @@ def test_it_sees_what_would_be_shown() -> None:
     (seen,) = engine.seen
     assert (seen[0] == np.float32(0.8)).all()
     assert (seen[1:] == 0).all()
+
+
+@pytest.mark.parametrize("level", [255, 100, 1])
+def test_a_faint_mask_hides_nothing_from_it(level: int) -> None:
+    """The result's pixels are the engine's, however little its mask shows of them."""
+    request = ask(InstructParams(BRIGHT, dials=MaskDials(0, 0, 0, 0)))
+    size = WHOLE.size.area
+    planes = {"pixels": memoryview(bytes(size * request.format.pixel_bytes)), "mask": memoryview(bytes([level]) * size)}
+    with pytest.raises(PictureWithheld):
+        EngineEasel(Registry([CensorEngine()]).with_safety()).run(to_json(request), planes, Listener())
 
 
 def test_previews_are_not_sent_and_all_else_is() -> None:

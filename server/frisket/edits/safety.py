@@ -6,14 +6,11 @@ previews are not sent. Engines that are not trained copy what the picture has; t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Degradation, Engine, EngineSpec, Report, Task, Work
 from frisket.errors import EngineFailed, PictureWithheld, SafetyCheckerMissing, did_you_mean
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def check_guarded(spec: EngineSpec, task: Task, registry: Registry) -> None:
@@ -47,8 +44,9 @@ class Guarded:
     def run(self, work: Work, report: Report) -> list[np.ndarray]:
         """What the engine paints. Raises PictureWithheld, and what the engine and its checker raise."""
         fills = self._engine.run(work, _Unseen(report))
-        hole = work.hole[..., None]
-        shown = [work.crop + hole * (fill - work.crop) for fill in fills]
+        # Whole wherever any of it shows: results hold it unmixed beside their mask, and a faint one would hide it here.
+        touched = work.hole[..., None] > 0
+        shown = [np.where(touched, fill, work.crop) for fill in fills]
         report.check()
         verdicts = list(self._engine.unfit(shown))  # type: ignore[attr-defined]  (registry.checked asks for it)
         if len(verdicts) != len(fills):
