@@ -109,6 +109,15 @@ def test_a_large_hole_gets_its_detail_back_at_full_size():
     assert all(work.seeds == (3,) and work.prompt == "grain" for work in rest)
 
 
+@pytest.mark.parametrize("selected", [1.0, 0.5, 0.1])
+def test_what_is_selected_in_part_is_painted_whole_as_in_one_pass(selected: float):
+    """The mask alone shows it in part; mixed into the old picture before, it would be shown by the square."""
+    image, hole = np.zeros_like(picture()[0]), picture()[1] * np.float32(selected)
+    for engine in (Detailer(), Detailer(refines=False)):
+        (fill,) = paint(cut(image, hole, request(), engine.spec), engine, request(), Silent())
+        assert fill[hole > 0].mean() == pytest.approx(0.5, abs=0.02)
+
+
 def test_each_picture_of_a_batch_is_gone_over_with_its_own_seed():
     image, hole = picture()
     engine = Detailer()

@@ -96,7 +96,7 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
     for number, (fill, seed) in enumerate(zip(fills, request.seeds, strict=True)):
         start, end = (FIRST + (1 - FIRST) * k / len(fills) for k in (number, number + 1))
         work = replace(work_of(request, crop, hole), seeds=(seed,))
-        laid = made.image + made.hole[..., None] * (fill - made.image)
+        laid = np.where(made.hole[..., None] > 0, fill, made.image)  # unmixed, as one pass gives it: shown by the mask
         fills[number] = refined(laid, made.hole, work, engine, Share(report, laid, whole, start, end))
     return fills
 
