@@ -15,6 +15,7 @@ from frisket.edits.plan import (
     plan_selection,
     plan_text_to_layer,
     resolve_dials,
+    sheet_of,
 )
 from frisket.edits.requests import (
     EditRequest,
@@ -165,3 +166,13 @@ def test_transparent_parts_are_planned_with_their_context() -> None:
 def test_one_side_of_a_wide_picture_does_not_send_all_of_it() -> None:
     wide = EditRequest(Size(8000, 1000), Box(0, 0, 0, 0), OutpaintParams(left=100))
     assert plan_outpaint(wide, [], SPEC).region == Box(0, 0, 500, 1000)
+
+
+def test_the_sheet_is_all_that_outpaint_lays_out() -> None:
+    def sheet(**params) -> Box:
+        return sheet_of(EditRequest(CANVAS, Box(0, 0, 200, 100), OutpaintParams(**params)))
+
+    assert sheet(left=10) == Box(-10, 0, 210, 800), "a side grows along the whole canvas, whatever was sent of it"
+    assert sheet(left=10, bottom=5) == Box(-10, 0, CANVAS.width + 10, CANVAS.height + 5)
+    assert sheet(transparent=True) == Box(0, 0, 200, 100)
+    assert sheet_of(EditRequest(CANVAS, Box(3, 4, 5, 6), InpaintParams())) == Box(3, 4, 5, 6)

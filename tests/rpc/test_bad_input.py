@@ -11,7 +11,7 @@ import grpc
 import pytest
 import zstandard
 
-from frisket.edits.requests import EditRequest, InpaintParams, TextToLayerParams
+from frisket.edits.requests import EditRequest, InpaintParams, OutpaintParams, TextToLayerParams
 from frisket.raster.formats import PixelFormat, Samples
 from frisket.raster.geometry import Box, Size
 from frisket.rpc import convert
@@ -206,6 +206,16 @@ def test_a_plan_of_countless_parts_is_refused(server) -> None:
     request = EditRequest(Size(W, H), Box(0, 0, 0, 0), InpaintParams(), engine="toy")
     with pytest.raises(ParameterOutOfRange):
         client.plan(request, [Box(1, 1, 2, 2)] * 5000)
+    client.close()
+
+
+def test_a_picture_grown_to_the_size_of_a_house_is_refused(server) -> None:
+    from frisket.errors import ImageTooLarge
+
+    client = server.client()
+    params = OutpaintParams(left=30_000, right=2_000, bottom=30_000)
+    with pytest.raises(ImageTooLarge):
+        client.plan(EditRequest(Size(W, H), Box(0, 0, 0, 0), params), [])
     client.close()
 
 

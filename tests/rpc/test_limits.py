@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from frisket.edits.requests import EditRequest, InpaintParams
+from frisket.edits.requests import EditRequest, InpaintParams, OutpaintParams
 from frisket.errors import FrisketError, ImageTooLarge, ParameterOutOfRange
 from frisket.raster.codecs import max_encoded_bytes
 from frisket.raster.formats import Codec, Layout, PixelFormat, Samples
@@ -29,11 +29,11 @@ def plane(size: Size, fmt: PixelFormat, codec: Codec = Codec.RAW, total: int | N
     )
 
 
-def judge(size=SIZE, mask=None, sources=None, region=None, fmt=PixelFormat(), sent=None, **fields) -> None:
+def judge(size=SIZE, mask=None, sources=None, region=None, fmt=PixelFormat(), sent=None, params=None, **fields) -> None:
     """A request for `region` whose pixels have the format `fmt`; the header says `size` and `sent`."""
     region = region or Box.of(size)
     canvas = Size(max(region.right, 1), max(region.bottom, 1))
-    request = EditRequest(canvas, region, InpaintParams(), fmt)
+    request = EditRequest(canvas, region, params or InpaintParams(), fmt)
     ids: dict[str, Any] = {"request_id": "id", "client_name": "me"}
     header = studio_pb2.SubmitHeader(
         **ids | fields,
@@ -54,10 +54,14 @@ GOOD = {
     "mask of linear gray": {"mask": plane(SIZE, PixelFormat(Samples.U8, Layout.GRAY))},
     "zstd mask": {"mask": plane(SIZE, MASK_FORMAT, Codec.ZSTD, 5)},
     "a small png": {"sent": plane(SIZE, PixelFormat(), Codec.PNG, 60)},
+    "grown to the most pixels": {"params": OutpaintParams(left=10, right=20, top=10)},
+    "not grown": {"params": OutpaintParams(transparent=True)},
 }
 BAD = {
     "too wide": ({"size": Size(101, 1)}, "image-too-large"),
     "too many pixels": ({"size": Size(100, 11)}, "image-too-large"),
+    "grown to too many pixels": ({"params": OutpaintParams(left=10, right=21, top=10)}, "image-too-large"),
+    "grown too wide": ({"params": OutpaintParams(right=81)}, "image-too-large"),
     "no size": ({"sent": plane(Size(0, 10), PixelFormat())}, "request-invalid"),
     "not the region": ({"region": Box(0, 0, 10, 20)}, "region-invalid"),
     "another format": ({"sent": plane(SIZE, FLOAT)}, "request-invalid"),

@@ -153,6 +153,14 @@ def new_area(canvas: Size, params: OutpaintParams, gaps: Box | None = None) -> B
     return new
 
 
+def sheet_of(request: EditRequest) -> Box:
+    """All that an edit lays out in memory: request.region, with outpaint what the canvas grows by, too."""
+    params, canvas = request.params, request.canvas
+    if isinstance(params, OutpaintParams) and extended(canvas, params) != Box.of(canvas):
+        return request.region.joined(_added(canvas, params))
+    return request.region
+
+
 def bounds_of(boxes: Sequence[Box]) -> Box | None:
     """The box around them, None when all are empty."""
     around = None

@@ -23,7 +23,8 @@ MASK_FORMAT = PixelFormat(Samples.U8, Layout.GRAY)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """max_pixels and max_side of one sent region; max_id characters of ids and client names."""
+    """max_pixels and max_side of one sent region, and of what outpaint makes of it; max_id characters of ids and client
+    names."""
 
     max_pixels: int = 128_000_000  # 128 MP of RGBA float is 2 GB: what one job may cost in memory and disk
     max_side: int = 32_767
@@ -62,6 +63,8 @@ class Limits:
             raise ParameterOutOfRange(name="request_id", value=header.request_id[:40] or "empty", wanted="a UUID")
         if len(header.client_name) > self.max_id:
             raise ParameterOutOfRange(name="client_name", value="too long", wanted=f"at most {self.max_id} characters")
+        from frisket.edits.plan import sheet_of
+
         sent = sent_planes(header)
         for plane in Plane:
             if plane in NEEDS[request.task] and plane not in sent:
@@ -72,6 +75,7 @@ class Limits:
         self.check_size(request.region.size)
         if request.region.empty:
             raise RegionInvalid(region=request.region, width=request.canvas.width, height=request.canvas.height)
+        self.check_size(sheet_of(request).size)
         for plane in (Plane.MASK, Plane.SOURCES):
             if plane in sent:
                 _check_mask(plane.value, sent[plane], request.region.size)

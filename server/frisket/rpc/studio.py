@@ -77,7 +77,8 @@ class Studio(ModelCalls):
         wanted, spec = admit(convert.request_from_proto(request.request), await self._shelf.registry())
         selection = [convert.box_from_proto(box) for box in request.selection]
         plan = row_of(wanted.task).plan(wanted, selection, spec)
-        self._limits.check_size(plan.region.size)
+        for size in (plan.region.size, *(piece.crop.size for piece in plan.pieces)):
+            self._limits.check_size(size)
         return convert.plan_to_proto(plan)
 
     async def SubmitEdit(self, request_iterator, context: ServicerContext) -> jobs_pb2.Job:
