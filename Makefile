@@ -15,7 +15,7 @@ test: $(VENV)/dev
 
 # Those of the diffusion engines, on tiny models that they make themselves. It installs torch: 1 GB and more.
 test-diffusion: $(VENV)/diffusion
-	$(BIN)/pytest -q -m diffusion
+	$(BIN)/pytest -q -m diffusion -n auto --maxprocesses 4 --dist loadfile
 
 # All tests: slow ones too, the diffusion engines', and those inside the real GIMP 3 (Debian or Ubuntu, as root: it
 # builds a tree for it).
