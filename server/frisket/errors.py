@@ -19,7 +19,7 @@ FrisketError
 ├── cancelled        Cancelled PullCancelled
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
 │                    StoreUnavailable DiffusionPartsMissing HubOffline HubUnreachable HubAnswerWrong HubBytesWrong
-├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed SafetyCheckerMissing
+├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed SafetyCheckerMissing ModelInOneFile
 └── internal         WorkerCrashed EngineFailed PictureNotFinite InputLost Internal
 
 A class is a slug, a kind, a title, a cause and a remedy. Cause and remedy are templates over `data`; the words are made
@@ -786,6 +786,14 @@ class SafetyCheckerMissing(FrisketError):
     title = "This engine has no safety checker"
     cause_template = "The server was started with --safety-checker, and {engine} has none to look at what it paints."
     remedy_template = "Take another engine, or start the server without that option. {suggestion}"
+
+
+class ModelInOneFile(FrisketError):
+    slug = "model-in-one-file"
+    kind = Kind.UNSUPPORTED
+    title = "A model of this family is not opened from one file"
+    cause_template = "{model} is one file with a {family}; of that family only folders in diffusers' layout are opened."
+    remedy_template = "Run `frisket models remove {model}`, then pull or import the model's folder."
 
 
 class PictureNotFinite(FrisketError):

@@ -178,6 +178,13 @@ def test_a_link_that_leaves_the_folder_is_refused(folder: Path, tmp_path: Path, 
         attempt(folder)
 
 
+def test_a_model_that_is_itself_a_link_out_of_the_models_folder_is_refused(folder: Path, tmp_path: Path):
+    shutil.move(folder, tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(ModelFileUnusable, match="leaves the models' folder"):
+        attempt(folder)
+
+
 def test_what_came_after_the_import_is_told(folder: Path, tmp_path: Path):
     before = Path(shutil.copytree(folder, tmp_path / "before"))
     (folder / "unet" / "extra.safetensors").write_bytes(b"x")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frisket.engines.diffusion.ladder import TILE, Reach, Rung, Setting, smaller
+from frisket.engines.diffusion.single import is_single
 from frisket.errors import FrisketError
 from frisket.models.families import Family
 from frisket.models.record import Record
@@ -34,6 +35,13 @@ BF16 = 2  # bytes
 LAYERS = 1 / 16  # of the largest network is on the card at once, layer by layer with the next one coming: a guess
 PROCESSOR_SHARE = 0.9  # of the memory that is free: the system needs some, and ends who takes the last of it
 LEAVES = (Rung.SMALLER_SIZE, Rung.MODEL_OFFLOAD, Rung.ONE_BY_ONE, Rung.VAE_TILES, Rung.FREE_CACHES)
+STARTS = {
+    "model.diffusion_model.": "unet",
+    "first_stage_model.": "vae",
+    "cond_stage_model.": "text_encoder",
+    "conditioner.embedders.0.": "text_encoder",
+    "conditioner.embedders.1.": "text_encoder_2",
+}  # of the networks in one file, in the original layout
 SKIPPED = ("safety_checker", "feature_extractor")
 
 
@@ -78,7 +86,7 @@ def need_of(folder: Path, record: Record, width: int) -> Need:
         if slash and file.path.endswith(".safetensors") and part not in SKIPPED:
             parts.setdefault(part, []).append(file.path)
     sizes = {file.path: file.size for file in record.files}
-    totals = {}
+    totals = _of_one_file(folder / record.files[0].path, width, record) if is_single(record) else {}
     for part, paths in parts.items():
         plain = [path for path in paths if not any(f".{variant}" in path for variant in ("fp16", "bf16"))]
         totals[part] = sum(_bytes(folder / path, width, sizes[path]) for path in plain or paths)
@@ -141,6 +149,19 @@ def _bytes(path: Path, width: int, otherwise: int) -> int:
         return sum(math.prod(tensor.shape) * width for tensor in read_header(path).values())
     except FrisketError:
         return otherwise
+
+
+def _of_one_file(path: Path, width: int, record: Record) -> dict[str, int]:
+    """Bytes of each network, by how the names of its tensors begin; what the file has besides is not opened."""
+    totals: dict[str, int] = {}
+    try:
+        for name, tensor in read_header(path).items():
+            part = next((part for start, part in STARTS.items() if name.startswith(start)), None)
+            if part is not None:
+                totals[part] = totals.get(part, 0) + math.prod(tensor.shape) * width
+    except FrisketError:
+        return {"unet": record.size}
+    return totals
 
 
 def _free_memory() -> int | None:

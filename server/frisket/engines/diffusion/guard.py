@@ -63,6 +63,13 @@ CHANNELS: Mapping[Family, int] = {  # that the U-net must take
     Family.KANDINSKY22_INPAINT: 9,
 }
 
+# What a file in the original layout must hold: a tensor of each network, by how its name begins.
+FIRST_LAYER = "model.diffusion_model.input_blocks.0.0.weight"
+ORIGINAL: Mapping[bool, tuple[str, ...]] = {  # by whether it is an SDXL
+    False: ("model.diffusion_model.", "first_stage_model.", "cond_stage_model."),
+    True: ("model.diffusion_model.", "first_stage_model.", "conditioner.embedders.0.", "conditioner.embedders.1."),
+}
+
 
 def checked(folder: Path, record: Record) -> dict[str, tuple[str, str]]:
     """Component -> (library, class) of the pipeline in `folder`, installed as `record` says.
@@ -87,9 +94,31 @@ def checked(folder: Path, record: Record) -> dict[str, tuple[str, str]]:
     return components
 
 
+def checked_single(folder: Path, record: Record) -> Path:
+    """The one file of a model in the original layout, with a tensor of each network and as many channels as its family.
+
+    Raises as `checked` does.
+    """
+    check_files(folder, record)
+    path = folder / record.files[0].path
+    tensors = read_header(path)
+    for start in ORIGINAL[record.family in (Family.SDXL, Family.SDXL_INPAINT)]:
+        if not any(name.startswith(start) for name in tensors):
+            raise ModelFileUnusable(path=path, reason=f"it holds nothing called {start}*: it is not a whole model")
+    wanted, first = CHANNELS[record.family], tensors.get(FIRST_LAYER)
+    found = first.shape[1] if first and len(first.shape) > 1 else None
+    if found != wanted:
+        raise ModelFileUnusable(
+            path=path, reason=f"a {record.family.value} has {wanted} channels, this one has {found}"
+        )
+    return path
+
+
 def check_files(folder: Path, record: Record) -> None:
     """Sizes, links and strangers; hashes are for `frisket models verify`."""
     root = folder.resolve()
+    if not root.is_relative_to(folder.parent.resolve()):
+        raise ModelFileUnusable(path=folder, reason="it is a link that leaves the models' folder")
     for file in record.files:
         path = folder / file.path
         if not path.resolve().is_relative_to(root):

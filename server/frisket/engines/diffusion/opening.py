@@ -19,7 +19,7 @@ import diffusers
 import torch
 import transformers
 
-from frisket.engines.diffusion import guard, stills
+from frisket.engines.diffusion import guard, single, stills
 from frisket.engines.diffusion.table import Row
 from frisket.errors import FrisketError, ModelDamaged, ModelFileUnusable, ModelNotInstalled
 from frisket.models import record as records
@@ -43,26 +43,43 @@ def opened(folder: Path, record: Record, row: Row, device: str = "cpu", apart: b
     """A pipeline of exactly row.pipeline from `folder`, installed as `record` says, on `device` ("cpu", "cuda", ...).
 
     In full precision on a processor, else in float16 (U-nets) or bfloat16 (transformers). apart: as for `device`, but
-    the weights stay in main memory. Raises ModelDamaged, ModelFileUnusable, MemoryError.
+    the weights stay in main memory. Raises ModelDamaged, ModelFileUnusable, MemoryError; of a model in one file
+    ModelInOneFile and ModelNotInstalled, too.
     """
-    components = guard.checked(folder, record)
-    dtype = precision(record.family, device)
+    opens = _of_one_file if single.is_single(record) else _of_folder
     with quiet(), mapped(record):
-        kind = getattr(diffusers, row.pipeline)
-        taken = set(inspect.signature(kind.__init__).parameters)
-        parts = {
-            name: _network(folder, record, name, *components[name], dtype)
-            for name in components
-            if name in taken and name not in NEVER and _is_network(*components[name])
-        }
-        parts |= {name: None for name in NEVER if name in taken}
-        if stills.FOLDER in taken:
-            parts[stills.FOLDER] = stills.processor_of(folder)
-        if "requires_safety_checker" in taken:
-            parts["requires_safety_checker"] = False
-        pipe = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **parts)
+        pipe = opens(folder, record, row, precision(record.family, device))
         check_whole(pipe, record)
         return _settled(pipe if apart else _laid_out(pipe.to(device)))
+
+
+def _of_folder(folder: Path, record: Record, row: Row, dtype: torch.dtype) -> Any:
+    components = guard.checked(folder, record)
+    kind = getattr(diffusers, row.pipeline)
+    taken = set(inspect.signature(kind.__init__).parameters)
+    parts = {
+        name: _network(folder, record, name, *components[name], dtype)
+        for name in components
+        if name in taken and name not in NEVER and _is_network(*components[name])
+    }
+    if stills.FOLDER in taken:
+        parts[stills.FOLDER] = stills.processor_of(folder)
+    parts |= _unchecked(taken)
+    return kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **parts)
+
+
+def _of_one_file(folder: Path, record: Record, row: Row, dtype: torch.dtype) -> Any:
+    kind = getattr(diffusers, row.pipeline)
+    parts = _unchecked(set(inspect.signature(kind.__init__).parameters))
+    with single.frame(folder, record, row) as frame:
+        path = guard.checked_single(folder, record)
+        return kind.from_single_file(str(path), config=str(frame), local_files_only=True, dtype=dtype, **parts)
+
+
+def _unchecked(taken: set[str]) -> dict[str, Any]:
+    """What leaves checkers out, of a class that takes such arguments."""
+    without: dict[str, Any] = {name: None for name in NEVER if name in taken}
+    return without | ({"requires_safety_checker": False} if "requires_safety_checker" in taken else {})
 
 
 def network(folder: Path, record: Record, name: str) -> Any:
@@ -133,6 +150,8 @@ def mapped(record: Record) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, RuntimeError) and "out of memory" in str(error).lower():
             raise MemoryError(str(error)) from error
+        if isinstance(error, NotImplementedError) and "meta tensor" in str(error):
+            _incomplete(record, "it lacks a tensor that one of its networks needs")
         words = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelFileUnusable(path=record.id, reason=f"it cannot be opened: {words}") from error
 
