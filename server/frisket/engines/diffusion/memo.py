@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 PROMPTS = 16  # calls of encode_prompt, for each network: a few MB each at most
+CHANGED = "changed_by"  # attribute of a network: what it works with besides its weights
 PLAIN = (str, int, float, bool, type(None), torch.device, torch.dtype)
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ def forget() -> None:
 def remembering(pipe: Any) -> Iterator[None]:
     """While it lasts, `pipe.encode_prompt` answers from memory where it was asked the same before.
 
-    Not where an answer depends on more than its arguments say: pictures among them, adapters on a text encoder.
+    Not where an answer depends on more than its arguments say: pictures among them, adapters on a text encoder that
+    are not told of by its attribute CHANGED.
     """
     encode, encoders = getattr(pipe, "encode_prompt", None), _encoders(pipe)
     if encode is None or not encoders or any(getattr(e, "_hf_peft_config_loaded", False) for e in encoders):
@@ -62,7 +64,12 @@ def remembering(pipe: Any) -> Iterator[None]:
         key = key_of((args, kwargs))
         if key is None:
             return encode(*args, **kwargs)
-        whole = (type(pipe).__name__, _words(pipe), tuple(str(e.dtype) for e in encoders), key)
+        whole = (
+            type(pipe).__name__,
+            _words(pipe),
+            tuple((str(e.dtype), getattr(e, CHANGED, ())) for e in encoders),
+            key,
+        )
         return copied(memo.get(whole, lambda: encode(*args, **kwargs)))
 
     pipe.encode_prompt = remembered

@@ -1,0 +1,57 @@
+"""Small random add-ons for tiny pipelines, saved as published ones are."""
+
+# pyright: reportCallIssue=false, reportArgumentType=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from engines.diffusion.addon_files import recorded
+from frisket.engines.diffusion.addons import Addon
+from frisket.models.families import Family
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "v_proj", "out_proj")
+STRENGTH = 0.4  # of its values: enough to be seen
+
+
+def installed(root: Path, id_: str, family: Family, tensors: dict[str, torch.Tensor], **metadata: str) -> Addon:
+    place = root / id_
+    place.mkdir(parents=True)
+    save_file({name: value.contiguous() for name, value in tensors.items()}, place / f"{id_}.safetensors", metadata)
+    return Addon(place, recorded(place, id_, family), place / f"{id_}.safetensors")
+
+
+def lora_tensors(pipe: Any, seed: int, rank: int = 2, parts: tuple[str, ...] = ("unet",)) -> dict[str, torch.Tensor]:
+    """In peft's layout: "unet.LAYER.lora_A.weight"."""
+    draw, made = torch.Generator().manual_seed(seed), {}
+    for part in parts:
+        for name, layer in getattr(pipe, part).named_modules():
+            if isinstance(layer, torch.nn.Linear) and name.endswith(ATTENTION):
+                start = f"{part}.{name}"
+                made[f"{start}.lora_A.weight"] = STRENGTH * torch.randn(rank, layer.in_features, generator=draw)
+                made[f"{start}.lora_B.weight"] = STRENGTH * torch.randn(layer.out_features, rank, generator=draw)
+    return made
+
+
+def kohya(tensors: dict[str, torch.Tensor], alpha: float) -> dict[str, torch.Tensor]:
+    """The same in the layout of most files that are passed around."""
+    starts = {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_", "text_encoder_2": "lora_te2_"}
+    made = {}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        layer, _, matrix = rest.partition(".lora_")
+        start = starts[part] + layer.replace(".", "_")
+        made[f"{start}.lora_{'down' if matrix.startswith('A') else 'up'}.weight"] = value
+        made[f"{start}.alpha"] = torch.tensor(alpha)
+    return made
+
+
+def old_diffusers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same as diffusers wrote them in 2023, of a U-net."""
+    return {
+        name.replace(".lora_A.", ".lora.down.").replace(".lora_B.", ".lora.up."): value
+        for name, value in tensors.items()
+    }
