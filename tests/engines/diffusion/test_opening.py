@@ -80,6 +80,21 @@ def test_a_sibling_shares_the_weights_and_has_its_own_scheduler(zoo_folder: Zoo)
     assert other.scheduler is not pipe.scheduler
 
 
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_a_sibling_leaves_the_weights_in_their_precision(name: str, zoo_folder: Zoo, monkeypatch):
+    """As on a card: in full they would take twice the room, and give other pictures from the second task on."""
+    from frisket.engines.diffusion import opening
+
+    dtype = getattr(torch, name)
+    monkeypatch.setattr(opening, "precision", lambda family, device: dtype)
+    pipe = open_(Family.SD15, zoo_folder(Family.SD15), Purpose.INPAINT)
+    pipe.vae.to(torch.float32)  # one that is kept in full, as some models need
+    other = opening.sibling(pipe, ROWS[Family.SD15][Purpose.VARIATION])
+    assert (pipe.unet.dtype, pipe.text_encoder.dtype, pipe.vae.dtype) == (dtype, dtype, torch.float32)
+    assert other.unet is pipe.unet
+    assert other.to(torch.float32).unet.dtype == torch.float32, "it can be moved as any other"
+
+
 def test_the_checker_of_pictures_is_not_opened(zoo_folder: Zoo):
     pipe = open_(Family.SD15_INPAINT, zoo_folder(Family.SD15_INPAINT))
     assert pipe.safety_checker is None
@@ -172,7 +187,7 @@ def test_a_prior_is_found_beside_its_decoder(zoo_folder: Zoo, tmp_path: Path):
     from frisket.engines.diffusion.opening import prior_of
 
     decoder = install(Family.KANDINSKY22, zoo_folder(Family.KANDINSKY22), tmp_path)
-    with pytest.raises(ModelNotInstalled, match="frisket models pull"):
+    with pytest.raises(ModelNotInstalled, match="`frisket models pull kandinsky22-prior`"):
         prior_of(tmp_path / decoder.id, decoder)
     prior = install(Family.KANDINSKY22_PRIOR, zoo_folder(Family.KANDINSKY22_PRIOR), tmp_path)
     place, found = prior_of(tmp_path / decoder.id, decoder)

@@ -94,11 +94,22 @@ def network(folder: Path, record: Record, name: str) -> Any:
 
 
 def sibling(pipe: Any, row: Row) -> Any:
-    """The same weights as another class of the family, with a scheduler of its own."""
-    with quiet():
-        made = getattr(diffusers, row.pipeline).from_pipe(pipe)
+    """The same weights as another class of the family, as and where they are, with a scheduler of its own."""
+    kind = getattr(diffusers, row.pipeline)
+    with quiet(), _staying(kind):
+        made = kind.from_pipe(pipe)
         made.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
         return _settled(made)
+
+
+@contextlib.contextmanager
+def _staying(kind: type) -> Iterator[None]:
+    """While it lasts, pipelines of this class are not moved: `from_pipe` would make the weights of both float32."""
+    kind.to = lambda self, *_, **__: self  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del kind.to  # type: ignore[attr-defined]  (the one inherited shows again)
 
 
 def prior_of(folder: Path, record: Record) -> tuple[Path, Record]:
@@ -111,7 +122,7 @@ def prior_of(folder: Path, record: Record) -> tuple[Path, Record]:
             found = records.read(place, place.name)
             if found.family is Family.KANDINSKY22_PRIOR:
                 return place, found
-    suggestion = f"{record.id} paints from what a prior makes of words: `frisket models pull kandinsky-2-2-prior`."
+    suggestion = f"{record.id} paints from what a prior makes of words: `frisket models pull kandinsky22-prior`."
     raise ModelNotInstalled(model="prior of Kandinsky 2.2", suggestion=suggestion)
 
 
