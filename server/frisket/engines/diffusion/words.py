@@ -15,9 +15,10 @@ def tell_cut(reader: Any, row: Row, traits: Traits, work: Work, report: Report) 
     tokenizer = next((t for t in (getattr(reader, name, None) for name in TOKENIZERS) if t is not None), None)
     if tokenizer is None or Takes.PROMPT not in row.takes:
         return
+    spelled = getattr(reader, "maybe_convert_prompt", None)  # learned words are several tokens
     most = min(traits.tokens, int(tokenizer.model_max_length))
     for name, words in (("prompt", work.prompt), ("negative prompt", work.negative_prompt)):
-        tokens = count(tokenizer, words)
+        tokens = count(tokenizer, spelled(words, tokenizer) if spelled else words)
         if tokens > most:
             detail = f"The model read {most} of the {tokens} tokens of the {name}; the words behind them had no effect."
             report.told(Degradation(DegradationKind.PROMPT_CUT, detail))
