@@ -112,15 +112,13 @@ def block_vae():
     return vae
 
 
-@torch.no_grad()
-def colour_unet(colour: Sequence[float]):
-    """UNet of an inpaint model: the latents of the picture without the hole (gray there), plus mask times `colour`."""
+def _unet(channels: int):
     from diffusers import UNet2DConditionModel
 
     unet = UNet2DConditionModel(
         block_out_channels=(16,),
         layers_per_block=1,
-        in_channels=9,
+        in_channels=channels,
         out_channels=4,
         down_block_types=("CrossAttnDownBlock2D",),
         up_block_types=("CrossAttnUpBlock2D",),
@@ -131,6 +129,13 @@ def colour_unet(colour: Sequence[float]):
         sample_size=64,
     ).eval()
     _silent(unet)
+    return unet
+
+
+@torch.no_grad()
+def colour_unet(colour: Sequence[float]):
+    """UNet of an inpaint model: the latents of the picture without the hole (gray there), plus mask times `colour`."""
+    unet = _unet(9)
     # channels in: 0-3 the noisy latents, 4 the mask, 5-8 the latents of the picture without the hole
     _lift(unet.conv_in, [{5 + c: 1.0, 4: colour[c] if c < 3 else 0.0} for c in range(4)])
     for block in unet.up_blocks:
@@ -140,8 +145,30 @@ def colour_unet(colour: Sequence[float]):
     return unet
 
 
+@torch.no_grad()
+def plain_unet(colour: Sequence[float]):
+    """UNet of a model that was not trained to fill holes: whatever it sees, it predicts one colour everywhere."""
+    unet = _unet(4)
+    _lift(unet.conv_in, [{}] * 4)
+    for block in unet.up_blocks:
+        for resnet in block.resnets:
+            _identity(resnet.conv_shortcut)
+    _lower(unet.conv_norm_out, unet.conv_out, 4)
+    unet.conv_out.bias[:3] += torch.tensor(colour)
+    return unet
+
+
 def colour_painter(folder: Path, colour: Sequence[float] = (0.9, 0.1, 0.1)) -> Path:
     """Saves a StableDiffusionInpaintPipeline that paints `colour` (RGB, 0...1) in every hole; gives `folder` back."""
+    return _saved("StableDiffusionInpaintPipeline", colour_unet([2 * c - 1 for c in colour]), folder)
+
+
+def plain_painter(folder: Path, colour: Sequence[float] = (0.9, 0.1, 0.1)) -> Path:
+    """Saves a StableDiffusionPipeline that paints `colour` (RGB, 0...1) everywhere; gives `folder` back."""
+    return _saved("StableDiffusionPipeline", plain_unet([2 * c - 1 for c in colour]), folder)
+
+
+def _saved(name: str, unet: nn.Module, folder: Path) -> Path:
     import diffusers
 
     scheduler = diffusers.DDIMScheduler(
@@ -153,11 +180,11 @@ def colour_painter(folder: Path, colour: Sequence[float] = (0.9, 0.1, 0.1)) -> P
         set_alpha_to_one=True,
         steps_offset=1,
     )
-    pipeline = diffusers.StableDiffusionInpaintPipeline(
+    pipeline = getattr(diffusers, name)(
         vae=block_vae(),
         text_encoder=clip_text(),
         tokenizer=clip_tokenizer(),
-        unet=colour_unet([2 * c - 1 for c in colour]),
+        unet=unet,
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,

@@ -14,13 +14,14 @@ pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
 import torch
 
 from engines.diffusion import zoo
-from engines.diffusion.analytic import colour_painter
+from engines.diffusion.analytic import colour_painter, plain_painter
 from fakes.tellers import Listener
-from frisket.edits.plan import plan_selection
+from frisket.edits.plan import plan_selection, two_passes
 from frisket.edits.requests import EditRequest, InpaintParams, MaskDials, to_json
 from frisket.edits.results import ResultMeta
 from frisket.edits.run import EngineEasel
 from frisket.engines.registry import Registry
+from frisket.engines.spec import Task
 from frisket.models import record as records
 from frisket.models.choice import LOCK
 from frisket.models.families import Family
@@ -34,7 +35,8 @@ HARD = MaskDials(grow=0, feather=0, blend=0)
 SCHEDULERS = ["native", "euler", "dpm++"]  # the painter's own is DDIM
 BENT = 20 / 255  # by so much, at the border up to 40 / 255, the house bends a fill to meet what is around it
 SHARES = [0, 0.01, 0.1, 0.5, 0.9]  # of the picture; 0 is one pixel
-SMALL = [(1, 2), (3, 1), (31, 17), (1, 400), (101, 83), (333, 217), (37, 4000), (4000, 37), (1000, 700)]
+SMALL = [(1, 2), (3, 1), (31, 17), (1, 400), (101, 83), (333, 217), (37, 4000), (4000, 37)]
+MIDDLE = [(1000, 700)]
 LARGE = [(2000, 1500), (1500, 4000), (4000, 4000)]
 RGB = PixelFormat()
 
@@ -43,9 +45,13 @@ RGB = PixelFormat()
 def easel(tmp_path_factory: pytest.TempPathFactory) -> EngineEasel:
     torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("models")
-    made = zoo.install(Family.SD15_INPAINT, colour_painter(tmp_path_factory.mktemp("made") / "p", RED), root, "painter")
-    (root / "painter" / LOCK).unlink()
-    records.write(root / "painter", replace(made, defaults={"native_px": 96}))  # small is quick
+    for family, make, name in [
+        (Family.SD15_INPAINT, colour_painter, "painter"),
+        (Family.SD15, plain_painter, "plain"),
+    ]:
+        made = zoo.install(family, make(tmp_path_factory.mktemp("made") / name, RED), root, name)
+        (root / name / LOCK).unlink()
+        records.write(root / name, replace(made, defaults={"native_px": 96}))  # small is quick
     return EngineEasel(Registry.installed(root))
 
 
@@ -74,13 +80,19 @@ def hole_of(share: float, size: tuple[int, int]) -> np.ndarray:
 
 
 def painted(
-    easel: EngineEasel, before: np.ndarray, mask: np.ndarray, fmt: PixelFormat, scheduler: str, dials: MaskDials
+    easel: EngineEasel,
+    before: np.ndarray,
+    mask: np.ndarray,
+    fmt: PixelFormat,
+    scheduler: str,
+    dials: MaskDials,
+    engine: str = "painter",
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """(picture with the result laid over it, mask of the result over the whole picture, working px per px)."""
     canvas = Size(before.shape[1], before.shape[0])
     chosen = {"steps": 3, "scheduler": scheduler, "guidance_scale": 1.0}
     request = EditRequest(
-        canvas, Box.of(canvas), InpaintParams("red", dials=dials), fmt, engine="painter", engine_params=chosen, seed=1
+        canvas, Box.of(canvas), InpaintParams("red", dials=dials), fmt, engine=engine, engine_params=chosen, seed=1
     )
     planes = {"pixels": memoryview(before.tobytes()), "mask": memoryview(mask.tobytes())}
     (done,) = easel.run(to_json(request), planes, Listener())
@@ -91,13 +103,20 @@ def painted(
     shown = weight[here] == 255
     laid[here][shown] = new[shown]
     x, y, w, h = cv2.boundingRect(mask)
-    (piece,) = plan_selection(request, [Box(x, y, w, h)], easel._registry.find("painter").spec).pieces
+    (piece,) = plan_selection(request, [Box(x, y, w, h)], easel._registry.find(engine).spec).pieces
     return laid, weight, piece.working.longer / piece.crop.size.longer
 
 
-def check(easel: EngineEasel, size: tuple[int, int], share: float, scheduler: str, fmt: PixelFormat = RGB) -> None:
+def check(
+    easel: EngineEasel,
+    size: tuple[int, int],
+    share: float,
+    scheduler: str,
+    fmt: PixelFormat = RGB,
+    engine: str = "painter",
+) -> None:
     before, mask = picture(size, fmt), hole_of(share, size)
-    laid, weight, scale = painted(easel, before, mask, fmt, scheduler, HARD)
+    laid, weight, scale = painted(easel, before, mask, fmt, scheduler, HARD, engine)
     np.testing.assert_array_equal(weight, mask)
     np.testing.assert_array_equal(laid[mask == 0], before[mask == 0])
     full = 1.0 if fmt.samples.is_float else float(np.iinfo(before.dtype).max)
@@ -118,8 +137,10 @@ def test_its_colour_in_the_hole_and_nothing_beside(easel: EngineEasel, size: tup
             check(easel, size, share, scheduler)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", LARGE, ids=str)
+SLOW = [pytest.param(size, id=str(size), marks=pytest.mark.slow) for size in LARGE]
+
+
+@pytest.mark.parametrize("size", [*MIDDLE, *SLOW], ids=str)
 def test_its_colour_in_large_pictures(easel: EngineEasel, size: tuple[int, int]) -> None:
     for number, share in enumerate(SHARES):
         check(easel, size, share, SCHEDULERS[number % 3])
@@ -159,3 +180,16 @@ def test_the_automatic_dials_reach_no_further_than_they_say(easel: EngineEasel) 
     assert not beyond[cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0].any(), "a seam just beside the selection"
     np.testing.assert_array_equal(laid[beyond], before[beyond])
     assert np.median(np.abs(laid[mask > 0] - np.rint(np.array(RED) * 255))) <= 8
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("size", [(101, 83), (520, 390)], ids=str)
+def test_a_model_not_trained_for_holes_and_its_second_pass(
+    easel: EngineEasel, size: tuple[int, int], scheduler: str
+) -> None:
+    """It blends; the larger picture is laid out small and gone over in tiles, which must not show."""
+    shares = SHARES if size == (101, 83) else [0.2, 0.9]
+    spec = easel._registry.find("plain").spec
+    assert two_passes(Size(*size), Task.INPAINT, spec) == (size != (101, 83))
+    for share in shares:
+        check(easel, size, share, scheduler, engine="plain")
