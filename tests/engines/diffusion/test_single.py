@@ -158,6 +158,31 @@ def test_the_engine_paints_from_a_file_what_it_paints_from_the_folder(whole: Zoo
     assert engines[0].need == engines[1].need
 
 
+@pytest.mark.parametrize("family", [Family.SD15, Family.SDXL], ids=lambda family: family.value)
+def test_what_published_files_hold_besides_does_no_harm(family: Family, whole: Zoo, tmp_path: Path):
+    """Half precision, the trainer's own tables and averages, buffers that classes make by themselves now."""
+
+    def published(tensors: dict[str, Any]) -> None:
+        for name in tensors:
+            tensors[name] = tensors[name].half()
+        clip = "conditioner.embedders.0" if family is Family.SDXL else "cond_stage_model"
+        tensors[f"{clip}.transformer.text_model.embeddings.position_ids"] = torch.arange(77)[None]
+        tensors |= {"alphas_cumprod": torch.zeros(1000), "model_ema.decay": torch.tensor(0.9999)}
+        tensors["model_ema.diffusion_modelout2bias"] = torch.zeros(4)
+        if family is Family.SDXL:
+            tensors["conditioner.embedders.1.model.logit_scale"] = torch.tensor(4.6)
+
+    folder, record = pair(family, family, whole, tmp_path)
+    plain = opened(folder, record)
+    made = opened(folder, changed(folder, record, published))
+    for name in NETWORKS:
+        if hasattr(plain, name):
+            ours, theirs = getattr(made, name).state_dict(), getattr(plain, name).state_dict()
+            assert ours.keys() == theirs.keys()
+            assert all(torch.equal(ours[key], theirs[key].half().float()) for key in theirs if theirs[key].ndim), name
+            assert {p.dtype for p in getattr(made, name).parameters()} == {torch.float32}
+
+
 def test_a_frame_holds_no_weights_and_goes_away(whole: Zoo, tmp_path: Path):
     from frisket.engines.diffusion.single import frame
 
