@@ -42,6 +42,31 @@ def test_each_picture_gets_a_verdict_and_is_left_as_it_is(zoo_folder: Zoo, tmp_p
     assert all((a == b).all() for a, b in zip(pictures, before, strict=True))
 
 
+@pytest.mark.parametrize(("h", "w"), [(40, 40), (40, 56), (32, 160), (160, 32), (33, 100)])
+def test_no_part_of_a_picture_is_unseen(h: int, w: int, zoo_folder: Zoo):
+    """CLIP sees a square from the middle: what lies beside it has to be looked at, too."""
+    from engines.diffusion.zoo import record_of
+    from frisket.engines.diffusion.checker import SafetyChecker
+
+    folder = zoo_folder(Family.SD15_INPAINT)
+    checker = SafetyChecker(folder, record_of(Family.SD15_INPAINT, folder))
+    asked: list[float] = []
+
+    class Spy:
+        def __call__(self, images, clip_input):
+            asked.append(float(clip_input.max()))
+            return images, [asked[-1] > 0]
+
+    checker._network = Spy()  # what is bright anywhere is flagged
+    dark = np.zeros((h, w, 3), np.float32)
+    assert checker.unfit([dark]) == [False]
+    for y in (0, h // 2, h - 8):
+        for x in (0, w // 2, w - 8):
+            picture = dark.copy()
+            picture[y : y + 8, x : x + 8] = 1
+            assert checker.unfit([picture]) == [True]
+
+
 def test_a_model_says_whether_it_has_one(zoo_folder: Zoo):
     from engines.diffusion.zoo import record_of
 
