@@ -113,15 +113,18 @@ image = load(); {SELECT}
 Gimp.Display.new(image); Gimp.displays_flush()
 {NOTE}
 note("before"); dump("selection", raw(image.get_selection(), "Y u8"))
-status, layer = fill(image, mode=Gimp.RunMode.INTERACTIVE, engine="painter")
+status, layer = fill(image, mode=Gimp.RunMode.INTERACTIVE)
 out["result"] = [status, str(layer)]; note("after"); out["layer"] = tree(layer)
 out["parasite"] = json.loads(bytes(layer.get_parasite("frisket-request").get_data()))
 signal("filled"); wait_for("undone"); time.sleep(1); note("undone")
 """
     with gimp.shown(screen, body):
         screen.window("^Fill Selection$")
-        time.sleep(0.5)
+        time.sleep(1.5)  # the server has told its engines
         screen.do("type", PROMPT)
+        screen.key("alt+e")
+        screen.do("type", "pai")  # the rest is completed from what there is
+        time.sleep(0.5)
         screen.key("alt+f")
         job, events = watched(painter)
         gimp.wait_for("filled", 60)

@@ -1,9 +1,10 @@
-"""The dialog: what to paint, how often, from which seed; the rest folded away."""
+"""The dialog: what to paint, how often, from which seed, by which engine; the rest folded away."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 import gi
 
@@ -13,14 +14,18 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
 from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
 
+T = TypeVar("T")
 SETTLED = 300  # ms without a change after which the server is asked
 CHANGES_THE_PLAN = ("count", "context", "grow", "feather", "sample-merged", "engine", "server")
 
 
-def ask(procedure, config, estimate: Callable[[], Callable[[], str]]) -> None:
+def ask(
+    procedure, config, estimate: Callable[[], Callable[[], str]], engines: Callable[[], Callable[[], list[str]]]
+) -> None:
     """Let the user change `config`. Raises Cancelled.
 
     estimate: called here with the settings as they are, gives what is run off the main thread to get a line to show.
+    engines: likewise, for the names to choose from.
     """
     GimpUi.init("plug-in-frisket")
     dialog = GimpUi.ProcedureDialog.new(procedure, config, "Fill Selection")
@@ -33,11 +38,12 @@ def ask(procedure, config, estimate: Callable[[], Callable[[], str]]) -> None:
     seed.set_orientation(Gtk.Orientation.HORIZONTAL)
     seed.set_spacing(12)
     dialog.fill_box("main", ["prompt-label", "prompt-scroll", "seed-box", "count", "context"])
-    folded = ["negative-prompt-label", "negative-prompt-scroll", "grow", "feather", "sample-merged", "engine", "server"]
+    folded = ["negative-prompt-label", "negative-prompt-scroll", "grow", "feather", "sample-merged", "server"]
     dialog.fill_box("folded-box", folded)
     dialog.get_label("folded-label", "Advanced", False, False)
     dialog.fill_expander("folded", "folded-label", False, "folded-box")
     dialog.fill(["main", "folded"])
+    _add_engines(dialog, config, engines)
     _add_estimate(dialog, config, estimate)
     dialog.set_ok_label("_Fill")
     prompt.grab_focus()  # else the button has it, and the first blank of a prompt presses it
@@ -59,6 +65,47 @@ def _words(dialog, name: str, title: str, height: int):
     return view
 
 
+def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[str]]]) -> None:
+    """A name to type or to choose, among those that the server has told; empty = the server's choice."""
+    combo = Gtk.ComboBoxText.new_with_entry()
+    entry = combo.get_child()
+    entry.set_text(config.get_property("engine") or "")
+    entry.set_placeholder_text("the server's choice")
+    completion = Gtk.EntryCompletion(model=combo.get_model(), inline_completion=True, popup_completion=False)
+    completion.set_text_column(0)
+    entry.set_completion(completion)
+    label = Gtk.Label(label="_Engine", use_underline=True, mnemonic_widget=entry)
+    row = Gtk.Box(spacing=12, margin_start=12, margin_end=12)
+    row.pack_start(label, False, False, 0)
+    row.pack_start(combo, True, True, 0)
+    dialog.get_content_area().pack_start(row, False, False, 0)
+    row.show_all()
+    gone: list[bool] = []
+
+    def show(names: list[str]) -> bool:
+        for name in [] if gone else names:
+            combo.append_text(name)
+        return False
+
+    def typed(_) -> None:
+        if entry.get_text() != (config.get_property("engine") or ""):
+            config.set_property("engine", entry.get_text())
+
+    def changed(*_) -> None:  # by the dialog's Reset
+        if entry.get_text() != (config.get_property("engine") or ""):
+            entry.set_text(config.get_property("engine") or "")
+
+    def leave(*_) -> None:
+        gone.append(True)
+        config.disconnect(handler)
+
+    entry.connect("changed", typed)
+    handler = config.connect("notify::engine", changed)
+    dialog.connect("destroy", leave)
+    work = engines()
+    threading.Thread(target=lambda: GLib.idle_add(show, _quietly(work, [])), daemon=True).start()
+
+
 def _add_estimate(dialog, config, estimate: Callable[[], Callable[[], str]]) -> None:
     """A line about what the server would do, asked for again whenever a setting that matters was changed."""
     label = Gtk.Label(xalign=0.0, wrap=True, margin_start=12, margin_end=12)
@@ -78,7 +125,7 @@ def _add_estimate(dialog, config, estimate: Callable[[], Callable[[], str]]) -> 
             work = estimate()
         except FrisketError as error:
             return show(error.cause)
-        threading.Thread(target=lambda: GLib.idle_add(show, _quietly(work)), daemon=True).start()
+        threading.Thread(target=lambda: GLib.idle_add(show, _quietly(work, "")), daemon=True).start()
         return False
 
     def later(*_) -> None:
@@ -101,9 +148,9 @@ def _add_estimate(dialog, config, estimate: Callable[[], Callable[[], str]]) -> 
     later()
 
 
-def _quietly(work: Callable[[], str]) -> str:
-    """The line is a courtesy: what goes wrong is told when it matters."""
+def _quietly(work: Callable[[], T], otherwise: T) -> T:
+    """What is shown is a courtesy: what goes wrong is told when it matters."""
     try:
         return work()
     except FrisketError:
-        return ""
+        return otherwise

@@ -41,7 +41,7 @@ def _fill(procedure, run_mode, image, drawables, config) -> Gimp.Layer:
     if interactive:
         from frisket_gimp import dialog
 
-        dialog.ask(procedure, config, lambda: _estimate(image, drawables, config))
+        dialog.ask(procedure, config, lambda: _estimate(image, drawables, config), lambda: _engines(config))
     source = pixels.find_source(image, drawables, config.get_property("sample-merged"))
     selected = pixels.selected_box(image, source)
     if config.get_property("random-seed"):
@@ -70,6 +70,12 @@ def _estimate(image, drawables, config):
     selected, request = pixels.selected_box(image, source), _request(config, image, source)
     address = _text(config, "server")
     return lambda: server.estimate(address, request, selected)
+
+
+def _engines(config):
+    """What the dialog may run off the main thread to know which engines there are."""
+    address = _text(config, "server")
+    return lambda: server.engines(address)
 
 
 def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> None:

@@ -11,6 +11,7 @@ from frisket.client.launch import start_server
 from frisket.client.session import Session
 from frisket.edits.requests import EditRequest
 from frisket.edits.results import Plan
+from frisket.engines.spec import Task
 from frisket.errors import FrisketError, ServerNotRunning
 from frisket.raster.geometry import Box
 
@@ -43,6 +44,15 @@ def estimate(address: str, request: EditRequest, selected: Box) -> str:
         found.close()
     sizes = " and ".join(str(piece.working) for piece in plan.pieces) or str(plan.region.size)
     return "\n".join([f"The engine '{plan.engine}' will work on {sizes} px.", *(d.detail for d in plan.degraded)])
+
+
+def engines(address: str) -> list[str]:
+    """The names of those that fill selections, the server's own choice first. Raises FrisketError."""
+    found = _found(address)
+    try:
+        return [engine.id for engine in found.client.engines(Task.INPAINT)]
+    finally:
+        found.close()
 
 
 def _found(address: str) -> Session:
