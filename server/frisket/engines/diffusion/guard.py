@@ -7,11 +7,11 @@ every file must be one that was recorded when the model was installed, and none 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from frisket.engines.diffusion.configs import check_configs, fields_of
 from frisket.engines.diffusion.table import ROWS
 from frisket.errors import ModelDamaged, ModelFileUnusable
 from frisket.models.choice import INDEX, LOCK
@@ -78,18 +78,19 @@ def checked(folder: Path, record: Record) -> dict[str, tuple[str, str]]:
     are of another kind.
     """
     check_files(folder, record)
-    fields = _json(folder / INDEX)
+    fields = fields_of(folder / INDEX)
     allowed = {row.pipeline for row in ROWS.get(record.family, {}).values()} | PUBLISHED.get(record.family, frozenset())
     name = fields.get("_class_name")
     if not isinstance(name, str) or name not in allowed:
         raise ModelFileUnusable(path=folder / INDEX, reason=f"a {record.family.value} is no pipeline called {name!r}")
     components = dict(_components(folder, fields))
-    paths = {file.path for file in record.files}
-    for path in sorted(paths):
+    held = {file.path: 0 for file in record.files}
+    for path in sorted(held):
         if path.endswith(".safetensors"):
-            read_header(folder / path)
+            held[path] = len(read_header(folder / path))
         elif path.endswith(".json") and ".index." in path:
-            _check_shards(folder, path, paths)
+            _check_shards(folder, path, held)
+    check_configs(folder, components, held)
     _check_channels(folder, record.family)
     return components
 
@@ -154,9 +155,9 @@ def _components(folder: Path, fields: Mapping[str, Any]) -> Iterable[tuple[str, 
         yield name, (library, kind)
 
 
-def _check_shards(folder: Path, path: str, paths: set[str]) -> None:
+def _check_shards(folder: Path, path: str, paths: Collection[str]) -> None:
     """A shard index may name files beside it that were recorded, nothing else."""
-    shards = _json(folder / path).get("weight_map")
+    shards = fields_of(folder / path).get("weight_map")
     parent = PurePosixPath(path).parent
     names = set(shards.values()) if isinstance(shards, dict) else {None}
     for name in names:
@@ -168,16 +169,6 @@ def _check_channels(folder: Path, family: Family) -> None:
     wanted, path = CHANNELS.get(family), folder / "unet" / "config.json"
     if wanted is None or not path.exists():
         return
-    found = _json(path).get("in_channels")
+    found = fields_of(path).get("in_channels")
     if found != wanted:
         raise ModelFileUnusable(path=path, reason=f"a {family.value} has {wanted} channels, this one has {found}")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise ModelFileUnusable(path=path, reason="it cannot be read") from None
-    if not isinstance(fields, dict):
-        raise ModelFileUnusable(path=path, reason="it is no JSON object")
-    return fields
