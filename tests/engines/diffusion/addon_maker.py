@@ -55,3 +55,30 @@ def old_diffusers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         name.replace(".lora_A.", ".lora.down.").replace(".lora_B.", ".lora.up."): value
         for name, value in tensors.items()
     }
+
+
+def installed_net(root: Path, id_: str, family: Family, network: Any) -> Addon:
+    """A network as a folder in diffusers' layout: configuration and weights."""
+    place = root / id_
+    network.save_pretrained(place, safe_serialization=True)
+    return Addon(place, recorded(place, id_, family), place / "diffusion_pytorch_model.safetensors")
+
+
+def controlnet(unet: Any, seed: int = 1) -> Any:
+    """One for that U-net, with random weights where fresh ones have zeros."""
+    from diffusers import ControlNetModel
+
+    torch.manual_seed(seed)
+    fields = dict(unet.config) | {"in_channels": 4}
+    narrow = type(unet).from_config(fields)
+    net = ControlNetModel.from_unet(narrow, load_weights_from_unet=False)
+    for name, values in net.named_parameters():
+        if "controlnet_" in name or "conv_out" in name:
+            torch.nn.init.normal_(values, std=0.2)
+    return net.eval()
+
+
+def other_vae(vae: Any, seed: int = 9) -> Any:
+    """Built like that one, with other weights."""
+    torch.manual_seed(seed)
+    return type(vae).from_config(vae.config).eval()

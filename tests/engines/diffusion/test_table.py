@@ -7,7 +7,8 @@ import warnings
 
 import pytest
 
-from frisket.engines.diffusion.table import ROWS, TRAITS, Heard, Takes, pipelines, row_of
+from frisket.engines.diffusion.addons import KINDS
+from frisket.engines.diffusion.table import CONTROLLED, ROWS, TRAITS, Heard, Takes, pipelines, row_of
 from frisket.models.families import PURPOSES, Family, Purpose
 
 PAIRS = [(family, purpose) for family, rows in ROWS.items() for purpose in rows]
@@ -39,6 +40,27 @@ def test_a_class_takes_what_its_row_says_and_tells_of_its_steps_as_it_says(famil
     assert row.heard.value in arguments
     assert (Heard.STEP_END.value in arguments) == (row.heard is Heard.STEP_END)
     assert ("image" in arguments) or not row.image
+
+
+@pytest.mark.parametrize(("plain", "name"), CONTROLLED.items())
+def test_with_a_controlnet_a_class_takes_what_it_takes_without(plain: str, name: str):
+    diffusers = pytest.importorskip("diffusers", reason="the extra `diffusion` is not installed")
+    rows = [row for rows in ROWS.values() for row in rows.values() if row.pipeline == plain]
+    assert rows
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        arguments = inspect.signature(getattr(diffusers, name).__call__).parameters
+        known = inspect.signature(getattr(diffusers, plain).__call__).parameters
+    for row in rows:
+        assert {takes.value for takes in row.takes} | {row.heard.value} <= set(arguments)
+    assert ("mask_image" in arguments) == ("mask_image" in known)
+    assert {"controlnet_conditioning_scale", "control_image" if rows[0].image else "image"} <= set(arguments)
+
+
+def test_controlnets_are_offered_where_every_row_has_such_a_class():
+    for family, rows in ROWS.items():
+        offered = family in KINDS[Family.CONTROLNET]
+        assert offered == all(row.pipeline in CONTROLLED for row in rows.values()), family
 
 
 def test_no_class_is_open_to_guesses():

@@ -165,8 +165,8 @@ def found(root: Path, id_: str, kind: Family, model: Record) -> Addon:
     Raises ModelNotInstalled (with the near misses of that kind), ModelDamaged, ModelFileUnusable, AddonUnsuitable.
     """
     folder = Folder(root)
-    fitting = [name for name in folder.ids() if _kind(folder, name) is kind]
-    if _kind(folder, id_) is None and id_ not in folder.ids():
+    if id_ not in folder.ids():
+        fitting = [name for name in folder.ids() if _kind(folder, name) is kind]
         what = f"of the kind {kind.value} are installed: {', '.join(fitting) or 'none'}"
         raise ModelNotInstalled(model=id_, suggestion=f"{did_you_mean(id_, fitting)} Models {what}.".strip())
     record, place = folder.record(id_), folder.path(id_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from frisket.engines.diffusion.addons import params_of
 from frisket.engines.diffusion.schedulers import NATIVE, PRESETS, choices_of
 from frisket.engines.diffusion.table import ROWS, TRAITS, Masking, Row, Takes, Traits
 from frisket.engines.spec import Channels, EngineSpec, MaskLaw, Param, ParamKind, Task, Value
@@ -121,7 +122,7 @@ def _params(family: Family, rows: tuple[Row, ...], defaults: Mapping[str, Value]
     if Takes.IMAGE_GUIDANCE in takes:
         words = "How closely it keeps to the picture."
         offered.append(Param("image_guidance_scale", ParamKind.FLOAT, usual["image_guidance_scale"], words, 1.0, 10.0))
-    return tuple(_with_default(param, defaults) for param in offered)
+    return tuple(_with_default(param, defaults) for param in (*offered, *params_of(family)))
 
 
 def _with_default(param: Param, defaults: Mapping[str, Value]) -> Param:

@@ -23,6 +23,8 @@ from frisket.raster.geometry import Size
 if TYPE_CHECKING:
     import numpy as np
 
+    from frisket.engines.diffusion.fitting import Wardrobe
+
 AFTER_A_PRIOR = frozenset({Family.KANDINSKY22, Family.KANDINSKY22_INPAINT})
 PARTS = ("torch", "diffusers", "transformers")
 NO_MEMORY = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")  # in the words of a RuntimeError
@@ -35,7 +37,9 @@ class DiffusionEngine:
     engines of this process, which go when memory is short.
     """
 
-    __slots__ = ("_checker", "_first", "_folder", "_house", "_kept", "_need", "_pipes", "_record", "_spec", "_where")
+    __slots__ = (
+        "_addons", "_checker", "_first", "_folder", "_house", "_kept", "_need", "_pipes", "_record", "_spec", "_where",
+    )  # fmt: skip
 
     def __init__(self, folder: Path, record: Record, house: Residency | None = None) -> None:
         self._folder, self._record, self._spec = folder, record, spec_of(record)
@@ -127,9 +131,9 @@ class DiffusionEngine:
 
         size = smaller(Size(work.hole.shape[1], work.hole.shape[0]), self._spec.size, setting.shrunk)
         alone = Rung.ONE_BY_ONE in setting.rungs
-        with set_up(pipe, setting, self._where):
-            traits = TRAITS[self._record.family]
-            return painted(pipe, row, traits, shrunk(work, size), report, self._first, alone)
+        work, traits = shrunk(work, size), TRAITS[self._record.family]
+        with self._wardrobe.fitted(pipe, row, work, self._where) as fit, set_up(fit.pipe, setting, self._where):
+            return painted(fit.pipe, row, traits, work, report, self._first, alone, fit.given)
 
     def _open(self, row: Row, setting: Setting) -> Any:
         """The pipeline of a row, with its weights where the setting says: opened, or made of one that is open."""
@@ -141,6 +145,7 @@ class DiffusionEngine:
         if where != self._where:
             self.unload()
         if Rung.FREE_CACHES in setting.rungs:
+            self._addons = None
             self._house.drop_idle(self)
             free(where)
         apart = setting.apart and where == device()
@@ -158,6 +163,15 @@ class DiffusionEngine:
             if pipe is not None:
                 place(pipe, self._kept, where)
         return self._pipes[row.pipeline]
+
+    @property
+    def _wardrobe(self) -> Wardrobe:
+        """The add-ons: of the models folder that this model lies in."""
+        if self._addons is None:
+            from frisket.engines.diffusion.fitting import Wardrobe
+
+            self._addons = Wardrobe(self._folder.parent, self._record)
+        return self._addons
 
     def _apart(self) -> Setting:
         """What to open with: weights that are too large for the card stay beside it from the beginning."""
@@ -186,6 +200,7 @@ class DiffusionEngine:
         self._pipes: dict[str, Any] = {}
         self._first: Any = None
         self._checker: Any = None
+        self._addons: Wardrobe | None = None
         self._kept, self._where = Setting(), ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,13 +40,21 @@ from frisket.errors import EngineFailed
 
 @torch.no_grad()
 def painted(
-    pipe: Any, row: Row, traits: Traits, work: Work, report: Report, prior: Any = None, alone: bool = False
+    pipe: Any,
+    row: Row,
+    traits: Traits,
+    work: Work,
+    report: Report,
+    prior: Any = None,
+    alone: bool = False,
+    more: Callable[[int], dict[str, Any]] | None = None,
 ) -> list[np.ndarray]:
     """One picture for each of work.seeds, (h, w, 3) float32 0...1, of the size of work.crop.
 
-    pipe: a pipeline of exactly row.pipeline; nobody else uses it meanwhile. It is left as it was, whatever happens.
+    pipe: a pipeline of exactly row.pipeline (with a ControlNet: what table.CONTROLLED says); nobody else uses it
+    meanwhile. It is left as it was, whatever happens.
     prior: Kandinsky's first stage, a pipeline too, for the rows that come after one. alone: each picture in a run of
-    its own, the same pictures as together.
+    its own, the same pictures as together. more: arguments besides, for a call that makes so many pictures.
     work: its params are those of capabilities.spec_of, its size one that the spec's rule allows. Outside the hole the
     pictures are near the crop, not equal to it.
 
@@ -67,7 +75,7 @@ def painted(
         expected = max(steps_done(int(work.params["steps"]), strength), 1)
         blend = _blend(pipe, row, work, seeds)
         watch = Watch(row, report, work.crop, work.hole, blend, expected, number, len(runs))
-        pictures += _run(pipe, row, traits, replace(work, seeds=seeds), strength, blend, watch, report, prior)
+        pictures += _run(pipe, row, traits, replace(work, seeds=seeds), strength, blend, watch, report, prior, more)
     return pictures
 
 
@@ -81,11 +89,13 @@ def _run(
     watch: Watch,
     report: Report,
     prior: Any,
+    more: Callable[[int], dict[str, Any]] | None,
 ) -> list[np.ndarray]:
     """One call of the pipeline."""
     count = len(work.seeds)
     seen = shown(row, work.crop, work.hole, traits.mask_multiple)
     given = arguments(row, work, seen, count, strength) | watch.arguments(pipe)
+    given |= more(count) if more else {}
     given["generator"] = [torch.Generator("cpu").manual_seed(int(seed)) for seed in work.seeds]
     with contextlib.ExitStack() as stack:
         stack.enter_context(quiet())  # a prompt that is too long would be logged

@@ -78,6 +78,13 @@ ONE_BY_ONE = frozenset(
 )
 OWN_SIZE = frozenset({"QwenImageEditInpaintPipeline"})  # paints 1 MP of the same aspect, whatever is asked for
 
+# With a ControlNet, the same paint as these.
+CONTROLLED: Mapping[str, str] = {
+    f"{name}{task}Pipeline": f"{name}ControlNet{task}Pipeline"
+    for name in ("StableDiffusion", "StableDiffusionXL")
+    for task in ("", "Img2Img", "Inpaint")
+}
+
 _PROMPT = frozenset({Takes.PROMPT, Takes.NEGATIVE_PROMPT, Takes.GUIDANCE})
 _STRENGTH = frozenset({Takes.STRENGTH})
 _SIZE = frozenset({Takes.SIZE})

@@ -1,0 +1,172 @@
+"""Add-ons through the engine: each shows, all go together, and the next job is a fresh engine's to the last byte."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
+
+import torch
+
+from engines.diffusion import zoo
+from engines.diffusion.addon_files import recorded
+from engines.diffusion.addon_maker import controlnet, installed, installed_net, kohya, lora_tensors, other_vae
+from engines.diffusion.tiny import Tiny, Told
+from frisket.engines.diffusion import fitting
+from frisket.engines.diffusion.engine import DiffusionEngine
+from frisket.engines.diffusion.memo import forget
+from frisket.engines.spec import Silent
+from frisket.errors import (
+    AddonUnsuitable,
+    Cancelled,
+    ModelDamaged,
+    ModelNotInstalled,
+    ParameterNotHonoured,
+    ParameterOutOfRange,
+    ParameterUnknown,
+)
+from frisket.models.families import Family, Purpose
+
+pytestmark = [pytest.mark.diffusion]
+
+Folder = Callable[[Family], Path]
+FAMILIES = (Family.SD15, Family.SD15_INPAINT, Family.SDXL, Family.SDXL_INPAINT)
+EACH: tuple[dict[str, Any], ...] = (
+    {"loras": "ink"},
+    {"loras": "ink:0.5, grain:-0.7"},
+    {"embeddings": "wood"},
+    {"controlnet": "lines:0.9"},
+    {"controlnet": "lines:0.9", "control": "scribble"},
+    {"controlnet": "lines:0.9", "control": "inpaint"},
+    {"vae": "sharp"},
+    {"loras": "ink", "embeddings": "wood", "controlnet": "lines", "vae": "sharp"},
+)
+ALL = EACH[-1]
+
+
+class House:
+    """A models folder with one model and an add-on of each kind."""
+
+    def __init__(self, root: Path, zoo_folder: Folder, family: Family) -> None:
+        self.root, self.tiny = root, Tiny(zoo_folder, family)
+        shutil.copytree(self.tiny.folder, root / "mine")
+        self.record = replace(zoo.record_of(family, root / "mine"), id="mine")
+        pipe = self.tiny.pipe(next(iter(self.tiny.rows.values())))
+        installed(root, "ink", Family.LORA, lora_tensors(pipe, 1, parts=("unet", "text_encoder")))
+        installed(root, "grain", Family.LORA, kohya(lora_tensors(pipe, 2), 2.0))
+        names = ("clip_l", "clip_g") if hasattr(pipe, "text_encoder_2") else ("emb_params",)
+        installed(root, "wood", Family.TEXTUAL_INVERSION, {name: torch.randn(2, 32) for name in names})
+        installed_net(root, "lines", Family.CONTROLNET, controlnet(pipe.unet))
+        installed_net(root, "sharp", Family.VAE, other_vae(pipe.vae))
+
+    def engine(self) -> DiffusionEngine:
+        return DiffusionEngine(self.root / "mine", self.record)
+
+    def run(self, engine: DiffusionEngine, purpose: Purpose = Purpose.INPAINT, report: Any = None, **params: Any):
+        work = self.tiny.work(purpose, prompt="a chair of wood", params={"steps": 2, **params}, seeds=(3, 4))
+        if purpose is not Purpose.TEXT_TO_LAYER:
+            work.crop[20:44, 20:60] = 1 - work.crop[20:44, 20:60].round()  # something with an edge
+        forget()  # words read before: a fresh engine's jobs read them
+        return np.stack(engine.run(work, report or Silent()))
+
+
+@pytest.fixture
+def house(tmp_path: Path, zoo_folder: Folder) -> House:
+    return House(tmp_path, zoo_folder, Family.SD15)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.value)
+def test_each_shows_and_nothing_of_it_stays(tmp_path: Path, zoo_folder: Folder, family: Family):
+    house = House(tmp_path, zoo_folder, family)
+    engine = house.engine()
+    plain = house.run(engine)
+    seen = [plain]
+    for params in EACH:
+        changed = house.run(engine, **params)
+        assert min(np.abs(changed - other).max() for other in seen) > 0.004, params
+        seen.append(changed)
+        if params is ALL:
+            assert (house.run(engine, **params) == changed).all(), "the same twice"
+    assert (house.run(engine) == plain).all()
+    assert (house.run(house.engine()) == plain).all()
+
+
+@pytest.mark.parametrize("purpose", [Purpose.VARIATION, Purpose.TEXT_TO_LAYER, Purpose.OUTPAINT], ids=lambda p: p.value)
+def test_other_tasks(house: House, purpose: Purpose):
+    engine = house.engine()
+    plain = house.run(engine, purpose)
+    params = {key: value for key, value in ALL.items() if key != "controlnet" or purpose is not Purpose.TEXT_TO_LAYER}
+    assert np.abs(house.run(engine, purpose, **params) - plain).max() > 0.02
+    assert (house.run(engine, purpose) == plain).all()
+
+
+def test_weight_0_is_no_effect_and_order_does_not_matter(house: House):
+    engine = house.engine()
+    plain = house.run(engine)
+    assert (house.run(engine, loras="ink:0, grain:0", controlnet="lines:0") == plain).all()
+    assert (house.run(engine, loras="ink:.5,grain:.7") == house.run(engine, loras="grain:0.7, ink:0.5")).all()
+
+
+def test_each_picture_of_a_batch_is_as_alone(house: House):
+    engine = house.engine()
+    work = house.tiny.work(Purpose.INPAINT, prompt="wood", params={"steps": 2, **ALL}, seeds=(3, 4))
+    both = engine.run(work, Silent())
+    (alone,) = engine.run(replace(work, seeds=(4,)), Silent())
+    assert np.abs(alone - both[1]).max() < 1 / 255
+
+
+def test_a_run_that_was_stopped_leaves_nothing(house: House):
+    engine = house.engine()
+    plain = house.run(engine)
+    with pytest.raises(Cancelled):
+        house.run(engine, report=Told(stop_at_step=1), **ALL)
+    with pytest.raises(ModelNotInstalled):
+        house.run(engine, vae="sharp", controlnet="lines", loras="ink, inc")
+    with pytest.raises(ParameterOutOfRange):
+        house.run(engine, vae="sharp", scheduler="euler", loras="ink:9")
+    assert (house.run(engine) == plain).all()
+
+
+def test_what_cannot_be_followed_is_refused_by_name(house: House, tmp_path: Path):
+    engine = house.engine()
+    with pytest.raises(ParameterNotHonoured, match="controlnet"):
+        house.run(engine, Purpose.TEXT_TO_LAYER, controlnet="lines")
+    with pytest.raises(AddonUnsuitable, match="sharp is a vae; what is needed is a lora"):
+        house.run(engine, loras="sharp")
+    with pytest.raises(AddonUnsuitable, match="grain is a lora; what is needed is a vae"):
+        house.run(engine, vae="grain")
+    with pytest.raises(ParameterOutOfRange, match="wood is in neither prompt"):
+        engine.run(house.tiny.work(Purpose.INPAINT, prompt="stone", params={"embeddings": "wood"}), Silent())
+    with pytest.raises(ParameterUnknown):
+        Tiny(lambda family: tmp_path, Family.SD15).spec.check_params({"lora": "ink"})
+
+
+def test_a_file_that_changed_is_not_the_one_that_was_kept(house: House):
+    engine = house.engine()
+    before = house.run(engine, loras="ink")
+    shutil.copyfile(house.root / "grain" / "grain.safetensors", house.root / "ink" / "ink.safetensors")
+    with pytest.raises(ModelDamaged, match=r"ink\.safetensors"):
+        house.run(engine, loras="ink")
+    recorded(house.root / "ink", "ink", Family.LORA)
+    assert np.abs(house.run(engine, loras="ink") - before).max() > 0.01
+    assert (house.run(engine, loras="ink") == house.run(engine, loras="grain")).all()
+
+
+def test_they_are_read_once_and_few_are_kept(house: House, monkeypatch: pytest.MonkeyPatch):
+    engine, read = house.engine(), []
+    own = fitting.lora.read
+    monkeypatch.setattr(fitting.lora, "read", lambda *given: (read.append(given[0].record.id), own(*given))[1])
+    monkeypatch.setattr(fitting, "KEPT", 1)
+    for loras in ("ink", "ink:0.5", "grain", "ink"):
+        house.run(engine, loras=loras)
+    assert read == ["ink", "grain", "ink"]
+    engine.unload()
+    house.run(engine, loras="ink")
+    assert read == ["ink", "grain", "ink", "ink"]
