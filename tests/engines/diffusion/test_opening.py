@@ -117,6 +117,15 @@ def test_a_tensor_that_is_no_number_is_told(zoo_folder: Zoo, tmp_path: Path):
         open_(Family.SD15, folder)
 
 
+def test_what_a_vae_was_trained_to_subtract_must_be_numbers_too(zoo_folder: Zoo, tmp_path: Path):
+    """It is no parameter."""
+    folder = copy_of(zoo_folder(Family.FLUX2_KLEIN), tmp_path)
+    (path,) = (folder / "vae").glob("*.safetensors")
+    retyped(path, lambda tensors: tensors["bn.running_mean"].fill_(float("nan")))
+    with pytest.raises(ModelDamaged, match=r"vae\.bn\.running_mean holds values that are no numbers"):
+        open_(Family.FLUX2_KLEIN, folder)
+
+
 def test_a_tensor_of_another_shape_is_told(zoo_folder: Zoo, tmp_path: Path):
     folder = copy_of(zoo_folder(Family.SD15), tmp_path)
     (path,) = (folder / "unet").glob("*.safetensors")
@@ -145,6 +154,22 @@ def test_weights_in_shards_are_opened(zoo_folder: Zoo, tmp_path: Path):
     pipe.unet.save_pretrained(folder / "unet", max_shard_size="300KB", safe_serialization=True)
     assert len(list((folder / "unet").glob("*.safetensors"))) > 1
     assert (open_(Family.SD15, folder).unet.conv_in.weight == pipe.unet.conv_in.weight).all()
+
+
+def test_half_precision_files_in_shards_are_opened(zoo_folder: Zoo, tmp_path: Path):
+    import diffusers
+
+    pipe = diffusers.StableDiffusionPipeline.from_pretrained(zoo_folder(Family.SD15), local_files_only=True)
+    folder = copy_of(zoo_folder(Family.SD15), tmp_path)
+    for name, most in (("unet", "300KB"), ("text_encoder", "50KB")):
+        for path in (folder / name).glob("*.safetensors"):
+            path.unlink()
+        getattr(pipe, name).save_pretrained(folder / name, max_shard_size=most, variant="fp16")
+        assert len(list((folder / name).glob("*.fp16-*-of-*.safetensors"))) > 1
+    made = open_(Family.SD15, folder)
+    for name in ("unet", "text_encoder"):
+        ours, theirs = getattr(made, name).state_dict(), getattr(pipe, name).state_dict()
+        assert all((ours[key] == theirs[key]).all() for key in theirs)
 
 
 def test_old_layouts_are_opened(zoo_folder: Zoo, tmp_path: Path):

@@ -176,7 +176,7 @@ def check_whole(pipe: Any, record: Record) -> None:
 
 def check_finite_and_there(name: str, part: torch.nn.Module, record: Record) -> None:
     """The same for one network."""
-    for tensor_name, tensor in part.named_parameters():
+    for tensor_name, tensor in part.state_dict().items():  # parameters, and buffers that are kept in files
         if tensor.is_meta:
             _incomplete(record, f"{name} lacks {tensor_name}")
         sample = tensor.detach().flatten()[:: max(1, tensor.numel() // SAMPLE)]
