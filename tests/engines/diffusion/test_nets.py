@@ -91,7 +91,7 @@ def test_a_configuration_of_something_else_is_refused(zoo_folder: Folder, tmp_pa
     addon = installed(tmp_path, "vae", Family.VAE, dict(pipe.vae.state_dict()))
     (addon.folder / "config.json").write_text(text)
     addon = type(addon)(addon.folder, recorded(addon.folder, "vae", Family.VAE), addon.file)
-    with pytest.raises(ModelFileUnusable, match="describes no AutoencoderKL"):
+    with pytest.raises(ModelFileUnusable, match=r"describes no AutoencoderKL|no JSON object|cannot be read"):
         nets.vae(addon, pipe, record)
 
 
@@ -104,3 +104,14 @@ def test_a_configuration_with_the_wrong_sizes_is_refused(zoo_folder: Folder, tmp
         path.write_text(json.dumps(fields | {name: value}))
         with pytest.raises(ModelFileUnusable):
             nets.vae(addon, pipe, record)
+
+
+@pytest.mark.timeout(60)
+def test_a_configuration_of_more_layers_than_the_file_has_is_refused_at_once(zoo_folder: Folder, tmp_path: Path):
+    """Built, they would take minutes and gigabytes before anything is missed."""
+    pipe, record = tiny(zoo_folder)
+    net = installed_net(tmp_path, "net", Family.CONTROLNET, controlnet(pipe.unet))
+    path = net.file.parent / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"layers_per_block": 20_000}))
+    with pytest.raises(ModelFileUnusable, match="asks for 40000 layers"):
+        nets.controlnet(net, pipe, record)

@@ -5,7 +5,6 @@ Where a file comes without a configuration, as single files do, it is built as t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,11 @@ from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint, c
 from safetensors.torch import load_file
 
 from frisket.engines.diffusion.addons import Addon, unsuitable
+from frisket.engines.diffusion.configs import check_configs, fields_of
 from frisket.engines.diffusion.opening import check_finite_and_there, mapped, quiet
 from frisket.errors import ModelFileUnusable
 from frisket.models.record import Record
+from frisket.models.safetensors import read_header
 
 CONFIG = "config.json"
 LONGEST = 100_000  # bytes of a configuration
@@ -83,13 +84,16 @@ def _today(name: str) -> str:
 def _config(addon: Addon, kind: type) -> dict[str, Any] | None:
     """Of its folder, None where there is none. Raises ModelFileUnusable."""
     path: Path = addon.file.parent / CONFIG
-    if not any(addon.folder / file.path == path for file in addon.record.files):
+    held = {file.path: 0 for file in addon.record.files}
+    place = path.relative_to(addon.folder).as_posix()
+    if place not in held:
         return None
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= LONGEST else None
-    except (OSError, ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict) or fields.get("_class_name") != kind.__name__:
+    if path.stat().st_size > LONGEST:
+        raise ModelFileUnusable(path=path, reason=f"it describes no {kind.__name__}")
+    held[addon.file.relative_to(addon.folder).as_posix()] = len(read_header(addon.file))
+    check_configs(addon.folder, [place.removesuffix(CONFIG).rstrip("/")], held)
+    fields = fields_of(path)
+    if fields.get("_class_name") != kind.__name__:
         raise ModelFileUnusable(path=path, reason=f"it describes no {kind.__name__}")
     known = {name for name in fields if not name.startswith("_")}
     return {name: fields[name] for name in known}
