@@ -203,6 +203,7 @@ class Work:
     strength: float = 1.0  # 0...1: how far from the old content, 1 = ignore it
     sources: np.ndarray | None = None  # (h, w) bool: where content may be copied from; None = all that is known
     tileable: bool = False  # opposite edges of the result are to fit together
+    reference: np.ndarray | None = None  # (h', w', 3) float32 0...1: a picture to follow, of a size of its own
 
 
 class Engine(Protocol):

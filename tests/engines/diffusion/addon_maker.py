@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from engines.diffusion.addon_files import recorded
+from engines.diffusion.zoo_parts import clip_vision
 from frisket.engines.diffusion.addons import Addon
 from frisket.models.families import Family
 
@@ -82,3 +83,29 @@ def other_vae(vae: Any, seed: int = 9) -> Any:
     """Built like that one, with other weights."""
     torch.manual_seed(seed)
     return type(vae).from_config(vae.config).eval()
+
+
+def look_tensors(unet: Any, seed: int = 1, seen: int = 32, count: int = 4) -> dict[str, torch.Tensor]:
+    """A plain IP-Adapter's, for encoders that give `seen` values; it looks as `count` words."""
+    draw, wide = torch.Generator().manual_seed(seed), unet.config.cross_attention_dim
+    made = {
+        "image_proj.proj.weight": torch.randn(count * wide, seen, generator=draw),
+        "image_proj.proj.bias": torch.randn(count * wide, generator=draw),
+        "image_proj.norm.weight": torch.ones(wide),
+        "image_proj.norm.bias": torch.zeros(wide),
+    }
+    layers = [name for name in unet.attn_processors if "attn2" in name]
+    for number, name in enumerate(layers):
+        layer = unet.get_submodule(name.removesuffix(".processor"))
+        for matrix in ("k", "v"):
+            values = torch.randn(layer.inner_dim, wide, generator=draw)
+            made[f"ip_adapter.{2 * number + 1}.to_{matrix}_ip.weight"] = STRENGTH * values
+    return made
+
+
+def installed_look(root: Path, id_: str, unet: Any, seed: int = 1) -> Addon:
+    """An IP-Adapter with its encoder."""
+    place = root / id_
+    clip_vision().save_pretrained(place / "image_encoder", safe_serialization=True)
+    save_file(look_tensors(unet, seed), place / f"{id_}.safetensors")
+    return Addon(place, recorded(place, id_, Family.IP_ADAPTER), place / f"{id_}.safetensors")

@@ -44,13 +44,14 @@ def test_what_parameters_say():
     assert (net.controlnet, net.control) == (("lines", 0.7), Control.SCRIBBLE)
     assert asked({"controlnet": "lines:0"}).controlnet is None
     assert asked({"vae": "sharp"}).vae == "sharp"
+    assert asked({"ip_adapter": "look:0.6"}).ip_adapter == ("look", 0.6)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("loras", "a:x"), ("loras", "a:nan"), ("loras", "a:5"), ("loras", "a,a:2"), ("loras", ":1"), ("loras", "a:"),
-     ("loras", ",".join(f"m{i}" for i in range(9))), ("controlnet", "a,b"), ("vae", "a:0.5"), ("vae", "a,b"),
-     ("embeddings", "a:0.5")],
+     ("loras", ",".join(f"m{i}" for i in range(9))), ("controlnet", "a,b"), ("ip_adapter", "a,b"), ("vae", "a:0.5"),
+     ("vae", "a,b"), ("embeddings", "a:0.5")],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_by_name(name: str, value: str):
     with pytest.raises(ParameterOutOfRange) as error:

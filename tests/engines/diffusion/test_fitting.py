@@ -17,7 +17,15 @@ import torch
 
 from engines.diffusion import zoo
 from engines.diffusion.addon_files import recorded
-from engines.diffusion.addon_maker import controlnet, installed, installed_net, kohya, lora_tensors, other_vae
+from engines.diffusion.addon_maker import (
+    controlnet,
+    installed,
+    installed_look,
+    installed_net,
+    kohya,
+    lora_tensors,
+    other_vae,
+)
 from engines.diffusion.tiny import Tiny, Told
 from frisket.engines.diffusion import fitting
 from frisket.engines.diffusion.engine import DiffusionEngine
@@ -45,8 +53,9 @@ EACH: tuple[dict[str, Any], ...] = (
     {"controlnet": "lines:0.9"},
     {"controlnet": "lines:0.9", "control": "scribble"},
     {"controlnet": "lines:0.9", "control": "inpaint"},
+    {"ip_adapter": "look:0.7"},
     {"vae": "sharp"},
-    {"loras": "ink", "embeddings": "wood", "controlnet": "lines", "vae": "sharp"},
+    {"loras": "ink", "embeddings": "wood", "controlnet": "lines", "vae": "sharp", "ip_adapter": "look"},
 )
 ALL = EACH[-1]
 
@@ -64,6 +73,7 @@ class House:
         names = ("clip_l", "clip_g") if hasattr(pipe, "text_encoder_2") else ("emb_params",)
         installed(root, "wood", Family.TEXTUAL_INVERSION, {name: torch.randn(2, 32) for name in names})
         installed_net(root, "lines", Family.CONTROLNET, controlnet(pipe.unet))
+        installed_look(root, "look", pipe.unet)
         installed_net(root, "sharp", Family.VAE, other_vae(pipe.vae))
 
     def engine(self) -> DiffusionEngine:
@@ -102,7 +112,8 @@ def test_each_shows_and_nothing_of_it_stays(tmp_path: Path, zoo_folder: Folder, 
 def test_other_tasks(house: House, purpose: Purpose):
     engine = house.engine()
     plain = house.run(engine, purpose)
-    params = {key: value for key, value in ALL.items() if key != "controlnet" or purpose is not Purpose.TEXT_TO_LAYER}
+    unseen = {"controlnet", "ip_adapter"} if purpose is Purpose.TEXT_TO_LAYER else set()
+    params = {key: value for key, value in ALL.items() if key not in unseen}
     assert np.abs(house.run(engine, purpose, **params) - plain).max() > 0.02
     assert (house.run(engine, purpose) == plain).all()
 
@@ -112,6 +123,19 @@ def test_weight_0_is_no_effect_and_order_does_not_matter(house: House):
     plain = house.run(engine)
     assert (house.run(engine, loras="ink:0, grain:0", controlnet="lines:0") == plain).all()
     assert (house.run(engine, loras="ink:.5,grain:.7") == house.run(engine, loras="grain:0.7, ink:0.5")).all()
+
+
+@pytest.mark.parametrize("purpose", [Purpose.INPAINT, Purpose.TEXT_TO_LAYER], ids=lambda p: p.value)
+@pytest.mark.parametrize("guidance", [1.0, 5.0])
+def test_a_reference_is_followed(house: House, purpose: Purpose, guidance: float):
+    engine, draw = house.engine(), np.random.default_rng(5)
+    params = {"steps": 2, "ip_adapter": "look", "guidance_scale": guidance}
+    work = house.tiny.work(purpose, params=params, seeds=(3, 4))
+    one, two = (draw.random(shape, np.float32) for shape in ((40, 70, 3), (33, 31, 3)))
+    first, second = (np.stack(engine.run(replace(work, reference=picture), Silent())) for picture in (one, two))
+    assert np.abs(first - second).max() > 0.004
+    (alone,) = engine.run(replace(work, reference=one, seeds=(4,)), Silent())
+    assert np.abs(alone - first[1]).max() < 1 / 255
 
 
 def test_each_picture_of_a_batch_is_as_alone(house: House):
@@ -138,6 +162,8 @@ def test_what_cannot_be_followed_is_refused_by_name(house: House, tmp_path: Path
     engine = house.engine()
     with pytest.raises(ParameterNotHonoured, match="controlnet"):
         house.run(engine, Purpose.TEXT_TO_LAYER, controlnet="lines")
+    with pytest.raises(ParameterNotHonoured, match="ip_adapter"):
+        house.run(engine, Purpose.TEXT_TO_LAYER, ip_adapter="look")
     with pytest.raises(AddonUnsuitable, match="sharp is a vae; what is needed is a lora"):
         house.run(engine, loras="sharp")
     with pytest.raises(AddonUnsuitable, match="grain is a lora; what is needed is a vae"):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frisket.engines.diffusion import guard
+from frisket.engines.diffusion.configs import check_configs
 from frisket.engines.spec import Param, ParamKind, Value
 from frisket.errors import (
     AddonUnsuitable,
@@ -27,6 +28,7 @@ from frisket.models.record import Record
 from frisket.models.safetensors import Tensor, read_header
 
 MOST = 4.0  # weight of an add-on, either way
+ENCODER = "image_encoder"  # folder of an IP-Adapter
 MANY = 8  # add-ons of one kind
 
 
@@ -56,6 +58,7 @@ class Asked:
     controlnet: tuple[str, float] | None = None
     control: Control = Control.LINE
     vae: str = ""
+    ip_adapter: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ KINDS: Mapping[Family, frozenset[Family]] = {
     | {Family.QWEN_IMAGE, Family.QWEN_IMAGE_EDIT, Family.Z_IMAGE},
     Family.TEXTUAL_INVERSION: _UNETS | {Family.INSTRUCT_PIX2PIX},
     Family.CONTROLNET: _UNETS,
+    Family.IP_ADAPTER: _UNETS,
     Family.VAE: _UNETS | {Family.INSTRUCT_PIX2PIX, Family.SD3, Family.FLUX, Family.FLUX_FILL, Family.FLUX_KONTEXT},
 }  # add-on -> the families that it goes with
 
@@ -112,6 +116,15 @@ PARAMS: Mapping[Family, tuple[Param, ...]] = {
             advanced=True,
         ),
     ),
+    Family.IP_ADAPTER: (
+        Param(
+            "ip_adapter",
+            ParamKind.TEXT,
+            "",
+            "An IP-Adapter by id, with its weight: look:0.6. It follows the reference, else the picture itself.",
+            advanced=True,
+        ),
+    ),
     Family.VAE: (Param("vae", ParamKind.TEXT, "", "Another VAE by id.", advanced=True),),
 }
 
@@ -126,9 +139,10 @@ NAMES = frozenset(param.name for params in PARAMS.values() for param in params)
 
 def asked(params: Mapping[str, Value]) -> Asked:
     """What they say; those that an engine does not have are as if empty. Raises ParameterOutOfRange."""
-    nets = _weighted(params, "controlnet")
-    if len(nets) > 1:
-        raise ParameterOutOfRange(name="controlnet", value=params["controlnet"], wanted="one id, with its weight")
+    nets, looks = _weighted(params, "controlnet"), _weighted(params, "ip_adapter")
+    for name, found in (("controlnet", nets), ("ip_adapter", looks)):
+        if len(found) > 1:
+            raise ParameterOutOfRange(name=name, value=params[name], wanted="one id, with its weight")
     ids = _weighted(params, "embeddings")
     vaes = _weighted(params, "vae")
     for name, found in (("embeddings", ids), ("vae", vaes)):
@@ -140,6 +154,7 @@ def asked(params: Mapping[str, Value]) -> Asked:
         controlnet=nets[0] if nets and nets[0][1] else None,
         control=Control(params.get("control", Control.LINE.value)),
         vae=vaes[0][0] if vaes else "",
+        ip_adapter=looks[0] if looks and looks[0][1] else None,
     )
 
 
@@ -174,7 +189,10 @@ def found(root: Path, id_: str, kind: Family, model: Record) -> Addon:
         raise AddonUnsuitable(addon=id_, what=f"a {record.family.value}", wanted=f"a {kind.value}")
     guard.check_files(place, record)
     addon = Addon(place, record, _weights(place, record))
-    made_for, base = base_of(read_header(addon.file)), BASES.get(model.family)
+    headers = {file.path: read_header(place / file.path) for file in record.files if file.path.endswith(".safetensors")}
+    held = {file.path: len(headers.get(file.path, ())) for file in record.files}
+    check_configs(place, {path.rpartition("/")[0] for path in held}, held)
+    made_for, base = base_of(headers[addon.file.relative_to(place).as_posix()]), BASES.get(model.family)
     if made_for is not None and made_for is not base:
         raise unsuitable(addon, model, made_for.value)
     return addon
@@ -213,6 +231,7 @@ def _kind(folder: Folder, id_: str) -> Family | None:
 def _weights(place: Path, record: Record) -> Path:
     """Its one file of weights at the top, or the only one there is."""
     paths = [file.path for file in record.files if file.path.endswith(".safetensors")]
+    paths = [path for path in paths if f"/{ENCODER}/" not in f"/{path}"]
     top = [path for path in paths if "/" not in path] or paths
     odd = [file.path for file in record.files if not file.path.endswith((".safetensors", ".json", ".txt", ".md"))]
     if len(top) != 1 or odd:

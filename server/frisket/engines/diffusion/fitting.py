@@ -17,8 +17,9 @@ import diffusers
 import numpy as np
 import torch
 
-from frisket.engines.diffusion import inversion, lora, nets
+from frisket.engines.diffusion import inversion, lora, nets, reference
 from frisket.engines.diffusion.addons import Addon, Asked, asked, found
+from frisket.engines.diffusion.call import ENDLESS
 from frisket.engines.diffusion.controls import control_of
 from frisket.engines.diffusion.opening import quiet
 from frisket.engines.diffusion.table import CONTROLLED, Row
@@ -65,6 +66,9 @@ class Wardrobe:
         if wanted.controlnet and not row.image:
             suggestion = "An empty layer has no lines to follow."
             raise ParameterNotHonoured(engine=self._model.id, name="controlnet", suggestion=suggestion)
+        if wanted.ip_adapter and not row.image and work.reference is None:
+            suggestion = "An empty layer is no picture to follow: give a reference."
+            raise ParameterNotHonoured(engine=self._model.id, name="ip_adapter", suggestion=suggestion)
         with contextlib.ExitStack() as stack:
             if wanted.vae:
                 other = self._network(wanted.vae, Family.VAE, pipe, nets.vae, pipe.vae.dtype, device)
@@ -78,6 +82,14 @@ class Wardrobe:
             loras = [(self._read(id_, Family.LORA, pipe, lora.read), weight) for id_, weight in wanted.loras]
             words = [self._read(id_, Family.TEXTUAL_INVERSION, pipe, inversion.read) for id_ in wanted.embeddings]
             inversion.check_said(words, work.prompt, work.negative_prompt)
+            if wanted.ip_adapter:
+                id_, weight = wanted.ip_adapter
+                look = self._read(id_, Family.IP_ADAPTER, pipe, reference.read)
+                guided = float(work.params["guidance_scale"]) > ENDLESS
+                picture = work.crop if work.reference is None else work.reference
+                given = _both(
+                    given, stack.enter_context(reference.followed(pipe, look, picture, weight, guided, device))
+                )
             stack.enter_context(lora.added(pipe, loras))
             stack.enter_context(inversion.known(pipe, words))
             yield Fit(pipe, given)
@@ -124,6 +136,10 @@ def _swapped(pipe: Any, name: str, part: torch.nn.Module) -> Iterator[None]:
 
 def _nothing(count: int) -> dict[str, Any]:
     return {}
+
+
+def _both(one: Given, other: Given) -> Given:
+    return lambda count: one(count) | other(count)
 
 
 def _control(row: Row, picture: np.ndarray, weight: float) -> Given:
