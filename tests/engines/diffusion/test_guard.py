@@ -169,6 +169,27 @@ def test_an_index_of_shards_names_only_what_lies_beside_it(folder: Path, name: A
         attempt(folder)
 
 
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+@pytest.mark.parametrize("name", ["evil.bin", "evil.txt"])
+def test_a_shard_that_is_a_pickle_is_not_read(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, name: str
+):
+    import torch
+    from safetensors import safe_open
+
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("unpickled"))
+    (whole,) = (folder / part).glob("*.safetensors")
+    shard = whole.rename(whole.with_name("one-00001-of-00002.safetensors"))
+    with safe_open(shard, "pt") as tensors:
+        names = list(tensors.keys())
+    (folder / part / name).write_bytes(pickle.dumps(Payload(tmp_path / "mark")))
+    index = {"metadata": {}, "weight_map": dict.fromkeys(names, shard.name) | {names[0]: name}}
+    (folder / part / f"{whole.name}.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelFileUnusable, match="which is no safetensors"):
+        attempt(folder)
+    assert not (tmp_path / "mark").exists()
+
+
 @pytest.mark.parametrize("what", ["unet", "unet/config.json", "model_index.json"])
 def test_a_link_that_leaves_the_folder_is_refused(folder: Path, tmp_path: Path, what: str):
     outside = tmp_path / "outside"

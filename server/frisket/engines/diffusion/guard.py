@@ -156,13 +156,15 @@ def _components(folder: Path, fields: Mapping[str, Any]) -> Iterable[tuple[str, 
 
 
 def _check_shards(folder: Path, path: str, paths: Collection[str]) -> None:
-    """A shard index may name files beside it that were recorded, nothing else."""
+    """A shard index may name safetensors beside it that were recorded, nothing else: others would be unpickled."""
     shards = fields_of(folder / path).get("weight_map")
     parent = PurePosixPath(path).parent
     names = set(shards.values()) if isinstance(shards, dict) else {None}
     for name in names:
         if not isinstance(name, str) or "/" in name or "\\" in name or (parent / name).as_posix() not in paths:
             raise ModelFileUnusable(path=folder / path, reason=f"it names {name!r}, which is not beside it")
+        if not name.endswith(".safetensors"):
+            raise ModelFileUnusable(path=folder / path, reason=f"it names {name!r}, which is no safetensors")
 
 
 def _check_channels(folder: Path, family: Family) -> None:
