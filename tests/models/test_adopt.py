@@ -61,6 +61,19 @@ def test_a_folder_of_one_network(folder: Folder, tmp_path: Path) -> None:
     assert adopt(folder, lay(tmp_path / "scribble", files)).family is Family.CONTROLNET
 
 
+def test_an_ip_adapter_comes_with_its_encoder(folder: Folder, tmp_path: Path) -> None:
+    files = {
+        "ip-adapter_sd15.safetensors": safetensors({"ip_adapter.1.to_k_ip.weight": ("F16", (8, 768))}),
+        "image_encoder/model.safetensors": safetensors({"x": ("F16", (1,))}),
+        "image_encoder/config.json": b"{}",
+        "other/model.safetensors": safetensors({"x": ("F16", (1,))}),
+    }
+    source = lay(tmp_path / "look", files)
+    record = adopt(folder, source)
+    assert (record.id, record.family, record.purposes) == ("look", Family.IP_ADAPTER, ())
+    assert {file.path for file in record.files} == set(files) - {"other/model.safetensors"}
+
+
 def test_an_unknown_family_has_to_be_named(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(safetensors({"w": ("F16", (4,))}))
     with pytest.raises(ModelFamilyUnknown) as caught:

@@ -18,6 +18,7 @@ from frisket.models.recognise import family_of_component, family_of_pipeline, fa
 from frisket.models.record import Held, Record
 from frisket.models.safetensors import check_folder, read_header
 
+ENCODER = "image_encoder"  # folder beside an IP-Adapter's weights: what reads pictures for it
 UNKNOWN = Licence("unknown", "", Commercial.UNKNOWN)
 
 
@@ -85,6 +86,8 @@ def _files_of_folder(source: Path) -> tuple[str, ...]:
     if INDEX in paths:
         _contained(source, INDEX)
         wanted |= set(components((source / INDEX).read_bytes(), str(source)))
+    elif f"{ENCODER}/config.json" in paths:
+        wanted.add(ENCODER)  # of an IP-Adapter
     chosen = choose(paths, wanted, str(source))
     for path in chosen:
         _contained(source, path)
@@ -105,7 +108,7 @@ def _family(source: Path, files: tuple[str, ...]) -> Family | None:
         return family_of_pipeline(components((source / INDEX).read_bytes(), str(source))[""], source)
     if source.is_dir() and (found := family_of_component(source)):
         return found
-    weights = [path for path in files if path.endswith(".safetensors")]
+    weights = [path for path in files if path.endswith(".safetensors") and not path.startswith(f"{ENCODER}/")]
     if len(weights) != 1:
         return None
     return family_of_tensors(read_header((source if source.is_dir() else source.parent) / weights[0]))

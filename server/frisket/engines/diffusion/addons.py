@@ -22,13 +22,13 @@ from frisket.errors import (
     ParameterOutOfRange,
     did_you_mean,
 )
+from frisket.models.adopt import ENCODER
 from frisket.models.families import Family
 from frisket.models.folder import Folder
 from frisket.models.record import Record
 from frisket.models.safetensors import Tensor, read_header
 
 MOST = 4.0  # weight of an add-on, either way
-ENCODER = "image_encoder"  # folder of an IP-Adapter
 MANY = 8  # add-ons of one kind
 
 

@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import CLIPVisionModelWithProjection
 
-from frisket.engines.diffusion.addons import ENCODER, Addon, unsuitable
+from frisket.engines.diffusion.addons import Addon, unsuitable
 from frisket.engines.diffusion.opening import check_finite_and_there, mapped, quiet
 from frisket.errors import ModelFileUnusable
+from frisket.models.adopt import ENCODER
 from frisket.models.record import Record
 
 FRONT = "encoder_hid_proj"  # where the projection stands in a U-net
@@ -85,7 +86,7 @@ def followed(
             if isinstance(processor, torch.nn.Module):
                 processor.to(device=unet.device, dtype=dtype)
             if hasattr(processor, "scale"):
-                processor.scale = [weight]
+                vars(processor)["scale"] = [weight]
         unet.set_attn_processor(dict(look.processors))
         unet.encoder_hid_proj = look.projection.to(device=unet.device, dtype=dtype)
         unet.config.encoder_hid_dim_type = "ip_image_proj"
