@@ -84,6 +84,16 @@ def checked(folder: Path, record: Record) -> dict[str, tuple[str, str]]:
     if not isinstance(name, str) or name not in allowed:
         raise ModelFileUnusable(path=folder / INDEX, reason=f"a {record.family.value} is no pipeline called {name!r}")
     components = dict(_components(folder, fields))
+    check_networks(folder, record, components)
+    _check_channels(folder, record.family)
+    return components
+
+
+def check_networks(folder: Path, record: Record, components: Collection[str]) -> None:
+    """Weights, indexes of shards and configurations of `components`, folders in `folder` ("" is itself).
+
+    Raises ModelFileUnusable.
+    """
     held = {file.path: 0 for file in record.files}
     for path in sorted(held):
         if path.endswith(".safetensors"):
@@ -91,8 +101,6 @@ def checked(folder: Path, record: Record) -> dict[str, tuple[str, str]]:
         elif path.endswith(".json") and ".index." in path:
             _check_shards(folder, path, held)
     check_configs(folder, components, held)
-    _check_channels(folder, record.family)
-    return components
 
 
 def checked_single(folder: Path, record: Record) -> Path:

@@ -14,11 +14,11 @@ from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint, c
 from safetensors.torch import load_file
 
 from frisket.engines.diffusion.addons import Addon, unsuitable
-from frisket.engines.diffusion.configs import check_configs, fields_of
+from frisket.engines.diffusion.configs import fields_of
+from frisket.engines.diffusion.guard import check_networks
 from frisket.engines.diffusion.opening import check_finite_and_there, mapped, quiet
 from frisket.errors import ModelFileUnusable
 from frisket.models.record import Record
-from frisket.models.safetensors import read_header
 
 CONFIG = "config.json"
 LONGEST = 100_000  # bytes of a configuration
@@ -84,14 +84,12 @@ def _today(name: str) -> str:
 def _config(addon: Addon, kind: type) -> dict[str, Any] | None:
     """Of its folder, None where there is none. Raises ModelFileUnusable."""
     path: Path = addon.file.parent / CONFIG
-    held = {file.path: 0 for file in addon.record.files}
     place = path.relative_to(addon.folder).as_posix()
-    if place not in held:
+    if not any(file.path == place for file in addon.record.files):
         return None
     if path.stat().st_size > LONGEST:
         raise ModelFileUnusable(path=path, reason=f"it describes no {kind.__name__}")
-    held[addon.file.relative_to(addon.folder).as_posix()] = len(read_header(addon.file))
-    check_configs(addon.folder, [place.removesuffix(CONFIG).rstrip("/")], held)
+    check_networks(addon.folder, addon.record, [place.removesuffix(CONFIG).rstrip("/")])
     fields = fields_of(path)
     if fields.get("_class_name") != kind.__name__:
         raise ModelFileUnusable(path=path, reason=f"it describes no {kind.__name__}")
