@@ -132,3 +132,12 @@ def test_what_does_not_fit_is_refused(zoo_folder: Folder, tmp_path: Path):
     odd = installed(tmp_path, "odd", Family.IP_ADAPTER, look_tensors(unet) | {"unet.x": torch.ones(2)})
     with pytest.raises(ModelFileUnusable, match=r"holds unet\.x"):
         read(odd, case.pipe, record)
+
+
+def test_what_comes_beside_the_encoder_is_no_part_of_it(zoo_folder: Folder, tmp_path: Path):
+    case = Case(zoo_folder)
+    addon = installed_look(tmp_path, "look", case.pipe.unet)
+    (addon.file.parent / "image_encoder" / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    addon = Addon(addon.folder, recorded(addon.folder, "look", Family.IP_ADAPTER), addon.file)
+    with pytest.raises(ModelFileUnusable, match="weights of an adapter"):
+        read(addon, case.pipe, case.tiny.record)
