@@ -30,6 +30,7 @@ from engines.diffusion.tiny import Tiny, Told
 from frisket.engines.diffusion import fitting
 from frisket.engines.diffusion.engine import DiffusionEngine
 from frisket.engines.diffusion.memo import forget
+from frisket.engines.registry import Registry
 from frisket.engines.spec import Silent
 from frisket.errors import (
     AddonUnsuitable,
@@ -40,7 +41,10 @@ from frisket.errors import (
     ParameterOutOfRange,
     ParameterUnknown,
 )
+from frisket.models.adopt import adopt
 from frisket.models.families import Family, Purpose
+from frisket.models.folder import Folder as Models
+from frisket.models.record import write
 
 pytestmark = [pytest.mark.diffusion]
 
@@ -67,6 +71,7 @@ class House:
         self.root, self.tiny = root, Tiny(zoo_folder, family)
         shutil.copytree(self.tiny.folder, root / "mine")
         self.record = replace(zoo.record_of(family, root / "mine"), id="mine")
+        write(root / "mine", self.record)
         pipe = self.tiny.pipe(next(iter(self.tiny.rows.values())))
         installed(root, "ink", Family.LORA, lora_tensors(pipe, 1, parts=("unet", "text_encoder")))
         installed(root, "grain", Family.LORA, kohya(lora_tensors(pipe, 2), 2.0))
@@ -183,6 +188,20 @@ def test_a_file_that_changed_is_not_the_one_that_was_kept(house: House):
     recorded(house.root / "ink", "ink", Family.LORA)
     assert np.abs(house.run(engine, loras="ink") - before).max() > 0.01
     assert (house.run(engine, loras="ink") == house.run(engine, loras="grain")).all()
+
+
+def test_from_a_users_file_to_a_picture(house: House, tmp_path: Path):
+    source = tmp_path.parent / f"{tmp_path.name} Water Colour.safetensors"
+    shutil.copyfile(house.root / "grain" / "grain.safetensors", source)
+    record = adopt(Models(house.root), source, "water-colour")
+    assert (record.family, record.purposes) == (Family.LORA, ())
+    registry = Registry.installed(house.root)
+    assert [engine.spec.id for engine in registry.engines] == ["patch", "mine"], "add-ons are no engines"
+    engine = registry.find("mine")
+    params = engine.spec.check_params({"steps": 2, "loras": "water-colour:0.5"})
+    work = house.tiny.work(Purpose.INPAINT, prompt="wood", params=params)
+    wanted = engine.run(replace(work, params={**params, "loras": "grain:0.5"}), Silent())
+    assert (np.stack(engine.run(work, Silent())) == np.stack(wanted)).all()
 
 
 def test_they_are_read_once_and_few_are_kept(house: House, monkeypatch: pytest.MonkeyPatch):
