@@ -26,10 +26,14 @@ from engines.diffusion.addon_maker import (
     lora_tensors,
     other_vae,
 )
-from engines.diffusion.tiny import Tiny, Told
+from engines.diffusion.tiny import Tiny, Told, fresh
 from frisket.engines.diffusion import fitting
 from frisket.engines.diffusion.engine import DiffusionEngine
+from frisket.engines.diffusion.ladder import Rung, Setting
 from frisket.engines.diffusion.memo import forget
+from frisket.engines.diffusion.painting import painted
+from frisket.engines.diffusion.placing import place, set_up
+from frisket.engines.diffusion.table import TRAITS
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Silent
 from frisket.errors import (
@@ -188,6 +192,28 @@ def test_a_file_that_changed_is_not_the_one_that_was_kept(house: House):
     recorded(house.root / "ink", "ink", Family.LORA)
     assert np.abs(house.run(engine, loras="ink") - before).max() > 0.01
     assert (house.run(engine, loras="ink") == house.run(engine, loras="grain")).all()
+
+
+@pytest.mark.parametrize(
+    "rung", [Rung.FREE_CACHES, Rung.VAE_TILES, Rung.MODEL_OFFLOAD, Rung.GROUP_OFFLOAD], ids=lambda rung: rung.name
+)
+def test_where_memory_is_short_they_paint_the_same(house: House, zoo_folder: Folder, rung: Rung):
+    tiny, setting, where = house.tiny, Setting().after(rung), "cpu:0"  # the processor plays the card
+    row = tiny.rows[Purpose.INPAINT]
+    pipe, wardrobe = fresh(tiny.folder, row.pipeline), fitting.Wardrobe(house.root, house.record)
+
+    def paint(setting: Setting, **params: Any) -> np.ndarray:
+        work = tiny.work(Purpose.INPAINT, prompt="a chair of wood", params={"steps": 2, **params}, seeds=(3,))
+        forget()
+        place(pipe, setting, where)
+        with wardrobe.fitted(pipe, row, work, where) as fit, set_up(fit.pipe, setting, where):
+            return painted(fit.pipe, row, TRAITS[tiny.family], work, Silent(), None, False, fit.given)[0]
+
+    plain, wanted = paint(Setting()), paint(Setting(), **ALL)
+    assert np.abs(wanted - plain).max() > 0.02
+    for _ in range(2):
+        assert np.abs(paint(setting, **ALL) - wanted).max() < 1e-5
+        assert np.abs(paint(setting) - plain).max() < 1e-5
 
 
 def test_from_a_users_file_to_a_picture(house: House, tmp_path: Path):

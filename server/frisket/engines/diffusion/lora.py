@@ -97,16 +97,19 @@ def added(pipe: Any, loras: Sequence[tuple[Lora, float]]) -> Iterator[None]:
 
 
 def _adding(several: Sequence[tuple[Delta, float]]) -> Callable[[Any, Any, torch.Tensor], torch.Tensor]:
+    ready: list[tuple[torch.Tensor, torch.Tensor, float]] = []  # where the layer works, which is known when it does
+
     def hook(module: Any, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> torch.Tensor:
-        for delta, weight in several:
-            down, up = delta.down.to(out.device), delta.up.to(out.device)
+        if not ready:
+            ready.extend((d.down.to(out.device), d.up.to(out.device), weight * d.scale) for d, weight in several)
+        for down, up, factor in ready:
             x = given[0].to(down.dtype)
             if isinstance(module, torch.nn.Conv2d):
                 strides: Any = (module.stride, module.padding, module.dilation)
                 grown = conv2d(conv2d(x, down, None, *strides), up)
             else:
                 grown = linear(linear(x, down), up)
-            out = out + (grown * (weight * delta.scale)).to(out.dtype)
+            out = out + (grown * factor).to(out.dtype)
         return out
 
     return hook
