@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from transformers import CLIPVisionModelWithProjection
 
 from frisket.engines.diffusion.addons import Addon, unsuitable
+from frisket.engines.diffusion.guard import check_networks
 from frisket.engines.diffusion.opening import check_finite_and_there, mapped, quiet
 from frisket.errors import ModelFileUnusable
 from frisket.models.adopt import ENCODER
@@ -136,6 +137,7 @@ def _encoder(addon: Addon) -> Any:
     if not any((addon.folder / file.path).parent == place for file in addon.record.files):
         reason = f"an IP-Adapter needs its {ENCODER}, a folder beside it"
         raise ModelFileUnusable(path=addon.folder, reason=reason)
+    check_networks(addon.folder, addon.record, [place.relative_to(addon.folder).as_posix()])
     with quiet(), mapped(addon.record):
         opened: Any = CLIPVisionModelWithProjection.from_pretrained(
             place, local_files_only=True, use_safetensors=True, output_loading_info=True
