@@ -12,6 +12,7 @@ from frisket.edits.requests import (
     DEFAULT_STRENGTH,
     NEEDS,
     PARAMS,
+    DetectFacesParams,
     EditRequest,
     InpaintParams,
     InstructParams,
@@ -19,7 +20,9 @@ from frisket.edits.requests import (
     OutpaintParams,
     Plane,
     RestoreFacesParams,
+    SelectSubjectParams,
     TextToLayerParams,
+    UpscaleParams,
     VariationParams,
     from_json,
     strength_of,
@@ -44,7 +47,10 @@ params = st.one_of(
     st.builds(VariationParams, unit, st.text(max_size=9), st.text(max_size=9), st.booleans(), dials),
     st.builds(TextToLayerParams, words, st.text(max_size=9)),
     st.builds(InstructParams, words, st.text(max_size=9), dials),
-    st.builds(RestoreFacesParams, unit, st.just((Box(1, 2, 3, 4),)), st.sampled_from((1, 2, 4))),
+    st.builds(RestoreFacesParams, unit, st.just((Box(1, 2, 3, 4),)), st.sampled_from((1, 2, 4)), words, words),
+    st.builds(UpscaleParams, st.sampled_from((2, 3, 4))),
+    st.builds(DetectFacesParams),
+    st.builds(SelectSubjectParams),
 )
 values = st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=5)
 requests = st.builds(
@@ -86,7 +92,7 @@ def test_requests_stored_before_a_field_was_added_can_be_read() -> None:
 
 
 def test_every_task_says_what_it_needs() -> None:
-    assert set(NEEDS) == set(PARAMS) == set(Task)
+    assert set(NEEDS) == set(PARAMS) == set(Task) - {Task.PARSE_FACES}, "a help that nobody asks for by itself"
     assert NEEDS[Task.TEXT_TO_LAYER] == frozenset()
     assert all(Plane.PIXELS in needed for task, needed in NEEDS.items() if task is not Task.TEXT_TO_LAYER)
     assert [task for task, needed in NEEDS.items() if Plane.MASK in needed] == [Task.INPAINT]
@@ -152,6 +158,7 @@ def test_checks_itself(changes: dict, error: type[Exception]) -> None:
         lambda: TextToLayerParams("cat", "x" * 20_001),
         lambda: InstructParams(" \n"),
         lambda: RestoreFacesParams(upscale=3),
+        lambda: UpscaleParams(scale=5),
     ],
 )
 def test_parameters_check_themselves(make) -> None:

@@ -67,9 +67,9 @@ def test_what_is_not_trained_needs_none() -> None:
     engine = ToyEngine()
     registry = Registry([engine]).with_safety()
     admit(ask(InpaintParams()), registry)
-    assert guarded(engine, registry) is engine
+    assert guarded(engine, Task.INPAINT, registry) is engine
     trained = PainterEngine()
-    assert guarded(trained, Registry([trained])) is trained, "where nobody asks for it"
+    assert guarded(trained, Task.INPAINT, Registry([trained])) is trained, "where nobody asks for it"
 
 
 def test_more_engines_change_nothing_about_the_duty() -> None:

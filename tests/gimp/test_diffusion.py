@@ -79,7 +79,7 @@ def check_previews(events: list[jobs_pb2.JobEvent]) -> None:
     seen = cv2.imdecode(np.frombuffer(previews[-1].jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert seen is not None
     middle = seen[seen.shape[0] // 2, seen.shape[1] // 2, ::-1].astype(int)  # of the crop, and so of the selection
-    assert middle[0] > middle[1:].max() + 100, "red is there already"
+    assert middle[0] > middle[1:].max() + 50, "red shows already: the last preview may be of half the steps"
 
 
 def check_placed(gimp: Gimp, client: Client, job: str, layer: dict, photo: np.ndarray) -> None:

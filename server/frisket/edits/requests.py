@@ -44,6 +44,9 @@ NEEDS: Mapping[Task, frozenset[Plane]] = {
     Task.TEXT_TO_LAYER: frozenset(),
     Task.INSTRUCT: frozenset({Plane.PIXELS}),
     Task.RESTORE_FACES: frozenset({Plane.PIXELS}),
+    Task.UPSCALE: frozenset({Plane.PIXELS}),
+    Task.DETECT_FACES: frozenset({Plane.PIXELS}),
+    Task.SELECT_SUBJECT: frozenset({Plane.PIXELS}),
 }
 
 
@@ -170,12 +173,18 @@ class InstructParams:
 
 @dataclass(frozen=True, slots=True)
 class RestoreFacesParams:
-    """Restore faces. strength 0...1: 0 = unchanged. faces: canvas boxes, empty = all found. upscale: 1, 2 or 4."""
+    """Restore faces. strength 0...1: 0 = unchanged. upscale: 1, 2 or 4.
+
+    faces: canvas boxes, a found face is done that overlaps one of them by half; empty = all that are found. With a mask
+    only those whose middle is selected. detector, upscaler: ids of engines, empty = the server's default.
+    """
 
     task: ClassVar[Task] = Task.RESTORE_FACES
     strength: float = 0.7
     faces: tuple[Box, ...] = ()
     upscale: int = 1
+    detector: str = ""
+    upscaler: str = ""
 
     def __post_init__(self) -> None:
         _within("strength", self.strength, 0.0, 1.0)
@@ -183,8 +192,34 @@ class RestoreFacesParams:
             raise ParameterOutOfRange(name="upscale", value=self.upscale, wanted="1, 2 or 4")
 
 
+@dataclass(frozen=True, slots=True)
+class UpscaleParams:
+    """The picture `scale` times as wide and high: 2, 3 or 4."""
+
+    task: ClassVar[Task] = Task.UPSCALE
+    scale: int = 2
+
+    def __post_init__(self) -> None:
+        if self.scale not in (2, 3, 4):
+            raise ParameterOutOfRange(name="scale", value=self.scale, wanted="2, 3 or 4")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectFacesParams:
+    """Where the faces are; paints nothing."""
+
+    task: ClassVar[Task] = Task.DETECT_FACES
+
+
+@dataclass(frozen=True, slots=True)
+class SelectSubjectParams:
+    """A mask of what the picture is of; paints nothing. With a mask: of the thing that is roughly selected."""
+
+    task: ClassVar[Task] = Task.SELECT_SUBJECT
+
+
 Worded = InpaintParams | OutpaintParams | VariationParams | TextToLayerParams | InstructParams
-Params = Worded | RestoreFacesParams
+Params = Worded | RestoreFacesParams | UpscaleParams | DetectFacesParams | SelectSubjectParams
 PARAMS: Mapping[Task, type[Params]] = {
     p.task: p
     for p in (
@@ -194,6 +229,9 @@ PARAMS: Mapping[Task, type[Params]] = {
         TextToLayerParams,
         InstructParams,
         RestoreFacesParams,
+        UpscaleParams,
+        DetectFacesParams,
+        SelectSubjectParams,
     )
 }
 # Of the tasks whose strength an engine is asked for; the others are done at 1.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import frisket
 from frisket.engines.spec import Degradation, DegradationKind, EngineSpec
@@ -48,10 +49,25 @@ class Maker:
 
 
 @dataclass(frozen=True, slots=True)
+class Face:
+    """One face that was found. box and landmarks in canvas space; score 0...1.
+
+    landmarks: x, y of right eye, left eye, tip of the nose, right and left corner of the mouth (the person's own
+    right), or none. trouble: why it was not restored, a sentence; empty = it was, or nobody asked.
+    """
+
+    box: Box
+    score: float
+    landmarks: tuple[tuple[float, float], ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ResultMeta:
     """What is known of one finished picture. box in canvas space: where its pixels and its mask lie.
 
-    maker: None in what an earlier server stored.
+    maker: None in what an earlier server stored. scale: above 1 the canvas is to be made so many times larger first;
+    box is in that one then. faces: those that were found, in the canvas as it was sent.
     """
 
     box: Box
@@ -59,6 +75,8 @@ class ResultMeta:
     degraded: tuple[Degradation, ...] = ()
     notes: tuple[str, ...] = ()
     maker: Maker | None = None
+    scale: int = 1
+    faces: tuple[Face, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(
@@ -68,6 +86,8 @@ class ResultMeta:
                 "degraded": [[d.kind.value, d.detail] for d in self.degraded],
                 "notes": list(self.notes),
                 "maker": asdict(self.maker) if self.maker else None,
+                "scale": self.scale,
+                "faces": [asdict(face) for face in self.faces],
             }
         )
 
@@ -81,4 +101,11 @@ class ResultMeta:
             degraded=tuple(Degradation(DegradationKind(kind), detail) for kind, detail in fields["degraded"]),
             notes=tuple(fields["notes"]),
             maker=Maker(**maker) if maker else None,
+            scale=fields.get("scale", 1),
+            faces=tuple(_face(face) for face in fields.get("faces", ())),
         )
+
+
+def _face(fields: dict[str, Any]) -> Face:
+    landmarks = tuple((x, y) for x, y in fields["landmarks"])
+    return Face(Box(**fields["box"]), fields["score"], landmarks, fields["trouble"])

@@ -15,7 +15,7 @@ from frisket.edits.repaint import Planes
 from frisket.edits.requests import NEEDS, EditRequest, Plane, from_json
 from frisket.edits.results import Maker
 from frisket.edits.safety import guarded
-from frisket.edits.tasks import admit, row_of
+from frisket.edits.tasks import admit, crew_of, row_of
 from frisket.engines.diffusion.residency import Residency
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Engine
@@ -60,6 +60,8 @@ class EngineEasel:
         try:
             tell.check()
             self._house.load(engine, wanted.model)
+            for helper in crew_of(wanted, self._registry).values():
+                self._house.load(helper)
             return self._paint(wanted, as_planes(wanted, planes), engine, tell)
         except FrisketError:
             raise
@@ -69,10 +71,12 @@ class EngineEasel:
             raise EngineFailed(engine=wanted.engine, reason=f"{type(error).__name__}: {error}") from error
 
     def _paint(self, wanted: EditRequest, planes: Planes, engine: Engine, tell: Teller) -> list[Finished]:
-        module, name = row_of(wanted.task).run.split(":")
+        row = row_of(wanted.task)
+        module, name = row.run.split(":")
         run = getattr(import_module(module), name)
         progress = Progress(tell)
-        painted = run(wanted, planes, guarded(engine, self._registry), progress)
+        crew = (crew_of(wanted, self._registry),) if row.crew else ()
+        painted = run(wanted, planes, guarded(engine, wanted.task, self._registry), progress, *crew)
         told = tuple(progress.degraded)
         maker = Maker.of(engine.spec, wanted.model)
         metas = [replace(p.meta, degraded=p.meta.degraded + told, maker=maker) for p in painted]

@@ -1,5 +1,6 @@
 """Nothing that a trained model paints is seen before its safety checker has looked, where the server is told so.
 
+It is about tasks that paint something new (PAINTS): faces are restored and pictures enlarged from what is there.
 Fails closed: a trained model without a checker is refused before it is asked, a checker that fails fails the edit, and
 previews are not sent. Engines that are not trained copy what the picture has; they are not looked at.
 """
@@ -12,18 +13,20 @@ from frisket.engines.registry import Registry
 from frisket.engines.spec import Degradation, Engine, EngineSpec, Report, Task, Work
 from frisket.errors import EngineFailed, PictureWithheld, SafetyCheckerMissing, did_you_mean
 
+PAINTS = frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION, Task.TEXT_TO_LAYER, Task.INSTRUCT})
+
 
 def check_guarded(spec: EngineSpec, task: Task, registry: Registry) -> None:
     """Raises SafetyCheckerMissing for a trained engine that nobody would look after, where somebody has to."""
-    if not registry.checked or _harmless(spec):
+    if not registry.checked or task not in PAINTS or _harmless(spec):
         return
     able = [other.spec.id for other in registry.for_task(task) if _harmless(other.spec)]
     raise SafetyCheckerMissing(engine=spec.id, suggestion=did_you_mean("", able) if able else "")
 
 
-def guarded(engine: Engine, registry: Registry) -> Engine:
+def guarded(engine: Engine, task: Task, registry: Registry) -> Engine:
     """`engine`, looked after if it has to be."""
-    return Guarded(engine) if registry.checked and engine.spec.trained else engine
+    return Guarded(engine) if registry.checked and task in PAINTS and engine.spec.trained else engine
 
 
 class Guarded:

@@ -16,7 +16,7 @@ import numpy as np
 
 from frisket.edits.plan import two_passes
 from frisket.edits.refine import FIRST, refined
-from frisket.edits.requests import EditRequest, RestoreFacesParams, VariationParams, strength_of
+from frisket.edits.requests import EditRequest, VariationParams, Worded, strength_of
 from frisket.engines.share import Share
 from frisket.engines.spec import Channels, Engine, EngineSpec, MaskLaw, Report, Task, Work
 from frisket.errors import EngineFailed
@@ -133,7 +133,7 @@ def fills_of(
 def work_of(request: EditRequest, crop: np.ndarray, hole: np.ndarray, sources: np.ndarray | None = None) -> Work:
     """What an engine gets of the request for this crop (h, w, c) and hole (h, w)."""
     params = request.params
-    assert not isinstance(params, RestoreFacesParams)
+    assert isinstance(params, Worded)
     return Work(
         task=request.task,
         crop=crop,

@@ -10,21 +10,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from frisket.edits.plan import plan_outpaint, plan_selection, plan_text_to_layer
-from frisket.edits.requests import DEFAULT_STRENGTH, EditRequest, strength_of
+from frisket.edits.requests import DEFAULT_STRENGTH, EditRequest, RestoreFacesParams, strength_of
 from frisket.edits.results import Plan
 from frisket.edits.safety import check_guarded
 from frisket.engines.registry import Registry
-from frisket.engines.spec import EngineSpec, Task
+from frisket.engines.spec import Engine, EngineSpec, Task
 from frisket.errors import ModelUnknown, ParameterNotHonoured, TaskNotBuilt, TaskNotSupported, did_you_mean
 from frisket.raster.geometry import Box
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """plan(request, selection boxes, spec) answers PlanEdit; `run` is "module:function"."""
+    """plan(request, selection boxes, spec) answers PlanEdit; `run` is "module:function".
+
+    crew: the other tasks whose engines it wants at hand. With any, `run` gets them as its last argument, by task: those
+    that `helper_of` names, and none where the server has none.
+    """
 
     plan: Callable[[EditRequest, Sequence[Box], EngineSpec], Plan]
     run: str
+    crew: tuple[Task, ...] = ()
 
 
 TASKS: Mapping[Task, TaskRow] = {
@@ -61,9 +66,46 @@ def admit(request: EditRequest, registry: Registry) -> tuple[EditRequest, Engine
     if request.model and request.model not in spec.models:
         suggestion = did_you_mean(request.model, list(spec.models))
         raise ModelUnknown(engine=spec.id, model=request.model, suggestion=suggestion)
-    params = spec.check_params(request.engine_params)
+    engine_params = spec.check_params(request.engine_params)
     check_honoured(request, spec, registry)
-    return replace(request, engine=spec.id, engine_params=params), spec
+    params = request.params
+    if isinstance(params, RestoreFacesParams):
+        params = _with_crew(params, registry)
+    return replace(request, engine=spec.id, engine_params=engine_params, params=params), spec
+
+
+def crew_of(request: EditRequest, registry: Registry) -> dict[Task, Engine]:
+    """The engines beside its own that an admitted request works with, by task; none for a task nobody here does."""
+    named = {}
+    if isinstance(request.params, RestoreFacesParams):
+        named = {Task.DETECT_FACES: request.params.detector, Task.UPSCALE: request.params.upscaler}
+    crew = {}
+    for task in row_of(request.task).crew:
+        able = registry.for_task(task)
+        if named.get(task):
+            crew[task] = registry.find(named[task])
+        elif able and task not in named:
+            crew[task] = able[0]
+    return crew
+
+
+def _with_crew(params: RestoreFacesParams, registry: Registry) -> RestoreFacesParams:
+    """With the names of the engines that will help; no upscaler where nothing is to be enlarged.
+
+    Raises EngineUnknown, TaskNotSupported.
+    """
+    detector = _helper(params.detector, Task.DETECT_FACES, registry)
+    upscaler = _helper(params.upscaler, Task.UPSCALE, registry) if params.upscale > 1 else ""
+    return replace(params, detector=detector, upscaler=upscaler)
+
+
+def _helper(named: str, task: Task, registry: Registry) -> str:
+    able = [engine.spec.id for engine in registry.for_task(task)]
+    if not able:
+        raise TaskNotSupported(engine="This server", task=task.value, suggestion=_who_does(able))
+    if named and task not in registry.find(named).spec.tasks:
+        raise TaskNotSupported(engine=named, task=task.value, suggestion=_who_does(able))
+    return named or able[0]
 
 
 def check_honoured(request: EditRequest, spec: EngineSpec, registry: Registry) -> None:

@@ -19,9 +19,13 @@ from frisket.engines.diffusion.engine import DiffusionEngine
 from frisket.engines.diffusion.residency import Residency
 from frisket.engines.spec import Engine, EngineSpec, Task
 from frisket.errors import EngineUnknown, FrisketError, did_you_mean
+from frisket.models.families import Family
 from frisket.models.folder import Folder
+from frisket.models.record import Record
 
 GROUP = "frisket.engines"
+# Engines made of installed models, but those of diffusion: "module:class", called with the model's folder and record.
+MADE_OF: Mapping[Family, str] = {}
 BUILT_IN = ("frisket.engines.patch.engine:ENGINE",)  # the first one answers when none is asked for
 
 
@@ -123,8 +127,8 @@ class Registry:
         raise EngineUnknown(engine=engine_id or "(none)", suggestion=did_you_mean(engine_id, have))
 
     def for_task(self, task: Task) -> list[Engine]:
-        """Engines that do `task`, the default one first."""
-        return [engine for engine in self.engines if task in engine.spec.tasks]
+        """Engines that do `task`, the default one first: by their rank, then in their order here."""
+        return sorted((e for e in self.engines if task in e.spec.tasks), key=lambda engine: engine.spec.rank)
 
 
 def _models(root: Path, house: Residency | None) -> dict[str, Callable[[], object]]:
@@ -136,9 +140,16 @@ def _models(root: Path, house: Residency | None) -> dict[str, Callable[[], objec
         except FrisketError as error:
             makers[f"model {model}"] = partial(_raise, error)
         else:
-            if rows_of(record):
+            if record.family in MADE_OF:
+                makers[f"model {model}"] = partial(_made, folder.path(model), record)
+            elif rows_of(record):
                 makers[f"model {model}"] = partial(DiffusionEngine, folder.path(model), record, house)
     return makers
+
+
+def _made(folder: Path, record: Record) -> object:
+    module, _, name = MADE_OF[record.family].partition(":")
+    return getattr(import_module(module), name)(folder, record)
 
 
 def _raise(error: Exception) -> None:

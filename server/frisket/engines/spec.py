@@ -29,6 +29,10 @@ class Task(enum.Enum):
     TEXT_TO_LAYER = "text-to-layer"
     INSTRUCT = "instruct"
     RESTORE_FACES = "restore-faces"
+    UPSCALE = "upscale"
+    SELECT_SUBJECT = "select-subject"
+    DETECT_FACES = "detect-faces"
+    PARSE_FACES = "parse-faces"  # a help to RESTORE_FACES, never asked for by itself
 
 
 class ParamKind(enum.Enum):
@@ -123,6 +127,8 @@ class EngineSpec:
     bleed: int = 0  # px of the working picture: how far beyond the hole what it paints may show
     context_share: float = 0.75  # context beyond the selection's box, as a share of its longer side
     context_min: int = 64  # and at least this many px
+    apron: int = 0  # px around a tile of Task.UPSCALE that can still show in it
+    rank: int = 0  # among engines of a task the one of the lowest rank answers when none is asked for
 
     def check_params(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """All parameters with defaults filled in. Raises ParameterUnknown, ParameterOutOfRange."""
@@ -190,6 +196,8 @@ class Work:
     c is 1 to 4 (Channels.ANY; an alpha channel is last, colour premultiplied) or 3 (Channels.RGB).
     hole: (h, w) float32 0...1, 1 = repaint, values between ask for a partial change; its size is the crop's.
     For Task.TEXT_TO_LAYER the crop is 0.5 and the hole 1 everywhere; for Task.INSTRUCT the prompt says what to do.
+    For Task.UPSCALE the crop is a tile and the hole 1. For Task.RESTORE_FACES and Task.PARSE_FACES the crop is a stack
+    (n, s, s, 3) of faces aligned to the FFHQ template and the hole (s, s) is 1. `Engine.run` says what each gives back.
     seeds: one picture is made for each, 0 <= seed < 2**32.
     """
 
@@ -203,6 +211,7 @@ class Work:
     strength: float = 1.0  # 0...1: how far from the old content, 1 = ignore it
     sources: np.ndarray | None = None  # (h, w) bool: where content may be copied from; None = all that is known
     tileable: bool = False  # opposite edges of the result are to fit together
+    scale: int = 1  # Task.UPSCALE: 2, 3 or 4
     reference: np.ndarray | None = None  # (h', w', 3) float32 0...1: a picture to follow, of a size of its own
 
 
@@ -219,6 +228,16 @@ class Engine(Protocol):
 
     def run(self, work: Work, report: Report) -> list[np.ndarray]:
         """One picture for each seed, each like `work.crop`. What lies outside the hole is ignored by the caller.
+
+        For these tasks something else, for one seed:
+        UPSCALE         one picture `work.scale` times as wide and high as the crop
+        RESTORE_FACES   one picture for each face of the stack, (s, s, 3)
+        PARSE_FACES     one mask for each face of the stack, (s, s) float32 0...1, 1 = skin, eyes, mouth ... of the face
+        SELECT_SUBJECT  one mask (h, w) float32 0...1, 1 = subject. Where the hole is 0 there is none
+        DETECT_FACES    one array (n, 15) float32, a row for each face, best first, as OpenCV's FaceDetectorYN gives it:
+                        x, y, width, height of its box; x, y of right eye, left eye, tip of the nose, right and left
+                        corner of the mouth (the person's own right: left in the picture), NaN where the detector knows
+                        none; score 0...1. In px of the crop, may reach beyond it
 
         Raises errors.Cancelled (from `report`), errors.NothingToSampleFrom, MemoryError.
         """

@@ -32,6 +32,14 @@ class Family(enum.Enum):
     CONTROLNET = "controlnet"
     IP_ADAPTER = "ip-adapter"
     VAE = "vae"
+    UPSCALER = "upscaler"  # of those that spandrel knows
+    GFPGAN = "gfpgan"
+    RESTOREFORMER = "restoreformer"
+    CODEFORMER = "codeformer"
+    RETINAFACE = "retinaface"
+    YUNET = "yunet"
+    PARSENET = "parsenet"
+    TRACER = "tracer"
 
 
 class Purpose(enum.Enum):
@@ -42,6 +50,11 @@ class Purpose(enum.Enum):
     VARIATION = "variation"
     TEXT_TO_LAYER = "text-to-layer"
     INSTRUCT = "instruct"  # edit by instruction, no mask needed
+    RESTORE_FACES = "restore-faces"
+    UPSCALE = "upscale"
+    SELECT_SUBJECT = "select-subject"
+    DETECT_FACES = "detect-faces"
+    PARSE_FACES = "parse-faces"
 
 
 _WHOLE = (Purpose.INPAINT, Purpose.OUTPAINT, Purpose.VARIATION, Purpose.TEXT_TO_LAYER)
@@ -65,4 +78,12 @@ PURPOSES: Mapping[Family, tuple[Purpose, ...]] = {
     Family.STABLE_UNCLIP: (Purpose.VARIATION,),
     Family.DEEPFLOYD_IF: (Purpose.INPAINT, Purpose.TEXT_TO_LAYER),
     Family.INSTRUCT_PIX2PIX: (Purpose.INSTRUCT,),
+    Family.UPSCALER: (Purpose.UPSCALE,),
+    Family.GFPGAN: (Purpose.RESTORE_FACES,),
+    Family.RESTOREFORMER: (Purpose.RESTORE_FACES,),
+    Family.CODEFORMER: (Purpose.RESTORE_FACES,),
+    Family.RETINAFACE: (Purpose.DETECT_FACES,),
+    Family.YUNET: (Purpose.DETECT_FACES,),
+    Family.PARSENET: (Purpose.PARSE_FACES,),
+    Family.TRACER: (Purpose.SELECT_SUBJECT,),
 }  # a family that is not here does nothing by itself

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from frisket.edits.requests import (
+    DetectFacesParams,
     EditRequest,
     InpaintParams,
     InstructParams,
@@ -16,10 +17,12 @@ from frisket.edits.requests import (
     OutpaintParams,
     Params,
     RestoreFacesParams,
+    SelectSubjectParams,
     TextToLayerParams,
+    UpscaleParams,
     VariationParams,
 )
-from frisket.edits.results import Degradation, DegradationKind, Maker, Piece, Plan
+from frisket.edits.results import Degradation, DegradationKind, Face, Maker, Piece, Plan
 from frisket.engines.spec import EngineSpec, Param, ParamKind, Task, Value
 from frisket.errors import FrisketError, RequestInvalid, rebuild
 from frisket.raster.formats import Codec, Layout, PixelFormat, Samples, Transfer
@@ -51,6 +54,10 @@ TASKS = {
     Task.RESTORE_FACES: models_pb2.TASK_RESTORE_FACES,
     Task.TEXT_TO_LAYER: models_pb2.TASK_TEXT_TO_LAYER,
     Task.INSTRUCT: models_pb2.TASK_INSTRUCT,
+    Task.UPSCALE: models_pb2.TASK_UPSCALE,
+    Task.SELECT_SUBJECT: models_pb2.TASK_SELECT_SUBJECT,
+    Task.DETECT_FACES: models_pb2.TASK_DETECT_FACES,
+    Task.PARSE_FACES: models_pb2.TASK_PARSE_FACES,
 }
 PARAM_KINDS = {
     ParamKind.FLOAT: models_pb2.Param.KIND_FLOAT,
@@ -160,16 +167,32 @@ def request_to_proto(request: EditRequest) -> edits_pb2.EditRequest:
         count=request.count,
         engine_params={name: value_to_proto(value) for name, value in request.engine_params.items()},
     )
-    p = request.params
+    _put_params(message, request.params)
+    return message
+
+
+def _put_params(message: edits_pb2.EditRequest, p: Params) -> None:
     if isinstance(p, RestoreFacesParams):
         faces = [box_to_proto(face) for face in p.faces]
-        message.restore_faces.CopyFrom(
-            edits_pb2.RestoreFacesParams(strength=p.strength, faces=faces, upscale=p.upscale)
+        own = edits_pb2.RestoreFacesParams(
+            strength=p.strength, faces=faces, upscale=p.upscale, detector=p.detector, upscaler=p.upscaler
         )
-        return message
-    if isinstance(p, TextToLayerParams):
+        message.restore_faces.CopyFrom(own)
+    elif isinstance(p, UpscaleParams):
+        message.upscale.scale = p.scale
+    elif isinstance(p, DetectFacesParams):
+        message.detect_faces.SetInParent()
+    elif isinstance(p, SelectSubjectParams):
+        message.select_subject.SetInParent()
+    elif isinstance(p, TextToLayerParams):
         message.text_to_layer.CopyFrom(edits_pb2.TextToLayerParams(prompt=p.prompt, negative_prompt=p.negative_prompt))
-        return message
+    else:
+        _put_worded(message, p)
+
+
+def _put_worded(
+    message: edits_pb2.EditRequest, p: InpaintParams | OutpaintParams | InstructParams | VariationParams
+) -> None:
     words = {"prompt": p.prompt, "negative_prompt": p.negative_prompt, "dials": _dials_to_proto(p.dials)}
     if isinstance(p, InpaintParams):
         message.inpaint.CopyFrom(
@@ -182,7 +205,6 @@ def request_to_proto(request: EditRequest) -> edits_pb2.EditRequest:
         message.instruct.CopyFrom(edits_pb2.InstructParams(**words))
     else:
         message.variation.CopyFrom(edits_pb2.VariationParams(strength=p.strength, tileable=p.tileable, **words))
-    return message
 
 
 def request_from_proto(message: edits_pb2.EditRequest) -> EditRequest:
@@ -222,7 +244,14 @@ def _params_from_proto(message: edits_pb2.EditRequest) -> Params:
     if which == "restore_faces":
         p = message.restore_faces
         strength = p.strength if p.HasField("strength") else 0.7
-        return RestoreFacesParams(strength, tuple(box_from_proto(face) for face in p.faces), p.upscale or 1)
+        faces = tuple(box_from_proto(face) for face in p.faces)
+        return RestoreFacesParams(strength, faces, p.upscale or 1, p.detector, p.upscaler)
+    if which == "upscale":
+        return UpscaleParams(message.upscale.scale or 2)
+    if which == "detect_faces":
+        return DetectFacesParams()
+    if which == "select_subject":
+        return SelectSubjectParams()
     raise RequestInvalid(detail="The request names no task")
 
 
@@ -256,6 +285,16 @@ def plan_from_proto(message: studio_pb2.PlanEditResponse) -> Plan:
         degraded=tuple(degradation_from_proto(d) for d in message.degraded),
         engine=message.engine,
     )
+
+
+def face_to_proto(face: Face) -> jobs_pb2.Face:
+    landmarks = [jobs_pb2.Point(x=x, y=y) for x, y in face.landmarks]
+    return jobs_pb2.Face(box=box_to_proto(face.box), score=face.score, landmarks=landmarks, trouble=face.trouble)
+
+
+def face_from_proto(message: jobs_pb2.Face) -> Face:
+    landmarks = tuple((point.x, point.y) for point in message.landmarks)
+    return Face(box_from_proto(message.box), message.score, landmarks, message.trouble)
 
 
 def maker_to_proto(maker: Maker) -> jobs_pb2.Maker:

@@ -226,4 +226,6 @@ def _result_header(meta: ResultMeta, request: str) -> jobs_pb2.ResultHeader:
         notes=meta.notes,
         request_json=request,
         maker=convert.maker_to_proto(meta.maker) if meta.maker else None,
+        scale=meta.scale,
+        faces=[convert.face_to_proto(face) for face in meta.faces],
     )

@@ -26,7 +26,7 @@ _sym_db = _symbol_database.Default()
 from . import images_pb2 as frisket_dot_v1_dot_images__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x66risket/v1/edits.proto\x12\nfrisket.v1\x1a\x17\x66risket/v1/images.proto\"\xf8\x04\n\x0b\x45\x64itRequest\x12 \n\x06\x63\x61nvas\x18\x01 \x01(\x0b\x32\x10.frisket.v1.Size\x12\x1f\n\x06region\x18\x02 \x01(\x0b\x32\x0f.frisket.v1.Box\x12\'\n\x06\x66ormat\x18\x03 \x01(\x0b\x32\x17.frisket.v1.PixelFormat\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0c\n\x04seed\x18\x06 \x01(\r\x12\r\n\x05\x63ount\x18\x07 \x01(\r\x12@\n\rengine_params\x18\x08 \x03(\x0b\x32).frisket.v1.EditRequest.EngineParamsEntry\x12,\n\x07inpaint\x18\x10 \x01(\x0b\x32\x19.frisket.v1.InpaintParamsH\x00\x12.\n\x08outpaint\x18\x11 \x01(\x0b\x32\x1a.frisket.v1.OutpaintParamsH\x00\x12\x30\n\tvariation\x18\x12 \x01(\x0b\x32\x1b.frisket.v1.VariationParamsH\x00\x12\x37\n\rrestore_faces\x18\x13 \x01(\x0b\x32\x1e.frisket.v1.RestoreFacesParamsH\x00\x12\x36\n\rtext_to_layer\x18\x14 \x01(\x0b\x32\x1d.frisket.v1.TextToLayerParamsH\x00\x12.\n\x08instruct\x18\x15 \x01(\x0b\x32\x1a.frisket.v1.InstructParamsH\x00\x1a\x46\n\x11\x45ngineParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.frisket.v1.Value:\x02\x38\x01\x42\x06\n\x04task\"T\n\x05Value\x12\x10\n\x06number\x18\x01 \x01(\x01H\x00\x12\x11\n\x07integer\x18\x02 \x01(\x03H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x04 \x01(\tH\x00\x42\x06\n\x04kind\"\x89\x01\n\tMaskDials\x12\x11\n\x04grow\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x14\n\x07\x66\x65\x61ther\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05\x62lend\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x14\n\x07\x63ontext\x18\x04 \x01(\rH\x03\x88\x01\x01\x42\x07\n\x05_growB\n\n\x08_featherB\x08\n\x06_blendB\n\n\x08_context\"\xa9\x01\n\rInpaintParams\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x15\n\x08strength\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12$\n\x05\x64ials\x18\x04 \x01(\x0b\x32\x15.frisket.v1.MaskDials\x12\x12\n\nmove_right\x18\x05 \x01(\x11\x12\x11\n\tmove_down\x18\x06 \x01(\x11\x42\x0b\n\t_strength\"\xae\x01\n\x0eOutpaintParams\x12\x0c\n\x04left\x18\x01 \x01(\r\x12\x0b\n\x03top\x18\x02 \x01(\r\x12\r\n\x05right\x18\x03 \x01(\r\x12\x0e\n\x06\x62ottom\x18\x04 \x01(\r\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x06 \x01(\t\x12$\n\x05\x64ials\x18\x07 \x01(\x0b\x32\x15.frisket.v1.MaskDials\x12\x13\n\x0btransparent\x18\x08 \x01(\x08\"\x96\x01\n\x0fVariationParams\x12\x15\n\x08strength\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x03 \x01(\t\x12\x10\n\x08tileable\x18\x04 \x01(\x08\x12$\n\x05\x64ials\x18\x05 \x01(\x0b\x32\x15.frisket.v1.MaskDialsB\x0b\n\t_strength\"<\n\x11TextToLayerParams\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\"_\n\x0eInstructParams\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12$\n\x05\x64ials\x18\x03 \x01(\x0b\x32\x15.frisket.v1.MaskDials\"i\n\x12RestoreFacesParams\x12\x15\n\x08strength\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x1e\n\x05\x66\x61\x63\x65s\x18\x02 \x03(\x0b\x32\x0f.frisket.v1.Box\x12\x0f\n\x07upscale\x18\x03 \x01(\rB\x0b\n\t_strength\"\xfb\x01\n\x0b\x44\x65gradation\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.frisket.v1.Degradation.Kind\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\xaf\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11KIND_SMALLER_SIZE\x10\x01\x12\x0e\n\nKIND_TILED\x10\x02\x12\x15\n\x11KIND_OTHER_DEVICE\x10\x03\x12\x15\n\x11KIND_LESS_CONTEXT\x10\x04\x12\x13\n\x0fKIND_ONE_BY_ONE\x10\x05\x12\x12\n\x0eKIND_OFFLOADED\x10\x06\x12\x13\n\x0fKIND_PROMPT_CUT\x10\x07\"P\n\x0cPlannedPiece\x12\x1d\n\x04\x63rop\x18\x01 \x01(\x0b\x32\x0f.frisket.v1.Box\x12!\n\x07working\x18\x02 \x01(\x0b\x32\x10.frisket.v1.Sizeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x66risket/v1/edits.proto\x12\nfrisket.v1\x1a\x17\x66risket/v1/images.proto\"\x98\x06\n\x0b\x45\x64itRequest\x12 \n\x06\x63\x61nvas\x18\x01 \x01(\x0b\x32\x10.frisket.v1.Size\x12\x1f\n\x06region\x18\x02 \x01(\x0b\x32\x0f.frisket.v1.Box\x12\'\n\x06\x66ormat\x18\x03 \x01(\x0b\x32\x17.frisket.v1.PixelFormat\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0c\n\x04seed\x18\x06 \x01(\r\x12\r\n\x05\x63ount\x18\x07 \x01(\r\x12@\n\rengine_params\x18\x08 \x03(\x0b\x32).frisket.v1.EditRequest.EngineParamsEntry\x12,\n\x07inpaint\x18\x10 \x01(\x0b\x32\x19.frisket.v1.InpaintParamsH\x00\x12.\n\x08outpaint\x18\x11 \x01(\x0b\x32\x1a.frisket.v1.OutpaintParamsH\x00\x12\x30\n\tvariation\x18\x12 \x01(\x0b\x32\x1b.frisket.v1.VariationParamsH\x00\x12\x37\n\rrestore_faces\x18\x13 \x01(\x0b\x32\x1e.frisket.v1.RestoreFacesParamsH\x00\x12\x36\n\rtext_to_layer\x18\x14 \x01(\x0b\x32\x1d.frisket.v1.TextToLayerParamsH\x00\x12.\n\x08instruct\x18\x15 \x01(\x0b\x32\x1a.frisket.v1.InstructParamsH\x00\x12,\n\x07upscale\x18\x16 \x01(\x0b\x32\x19.frisket.v1.UpscaleParamsH\x00\x12\x35\n\x0c\x64\x65tect_faces\x18\x17 \x01(\x0b\x32\x1d.frisket.v1.DetectFacesParamsH\x00\x12\x39\n\x0eselect_subject\x18\x18 \x01(\x0b\x32\x1f.frisket.v1.SelectSubjectParamsH\x00\x1a\x46\n\x11\x45ngineParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.frisket.v1.Value:\x02\x38\x01\x42\x06\n\x04task\"T\n\x05Value\x12\x10\n\x06number\x18\x01 \x01(\x01H\x00\x12\x11\n\x07integer\x18\x02 \x01(\x03H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x04 \x01(\tH\x00\x42\x06\n\x04kind\"\x89\x01\n\tMaskDials\x12\x11\n\x04grow\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x14\n\x07\x66\x65\x61ther\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05\x62lend\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x14\n\x07\x63ontext\x18\x04 \x01(\rH\x03\x88\x01\x01\x42\x07\n\x05_growB\n\n\x08_featherB\x08\n\x06_blendB\n\n\x08_context\"\xa9\x01\n\rInpaintParams\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x15\n\x08strength\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12$\n\x05\x64ials\x18\x04 \x01(\x0b\x32\x15.frisket.v1.MaskDials\x12\x12\n\nmove_right\x18\x05 \x01(\x11\x12\x11\n\tmove_down\x18\x06 \x01(\x11\x42\x0b\n\t_strength\"\xae\x01\n\x0eOutpaintParams\x12\x0c\n\x04left\x18\x01 \x01(\r\x12\x0b\n\x03top\x18\x02 \x01(\r\x12\r\n\x05right\x18\x03 \x01(\r\x12\x0e\n\x06\x62ottom\x18\x04 \x01(\r\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x06 \x01(\t\x12$\n\x05\x64ials\x18\x07 \x01(\x0b\x32\x15.frisket.v1.MaskDials\x12\x13\n\x0btransparent\x18\x08 \x01(\x08\"\x96\x01\n\x0fVariationParams\x12\x15\n\x08strength\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x03 \x01(\t\x12\x10\n\x08tileable\x18\x04 \x01(\x08\x12$\n\x05\x64ials\x18\x05 \x01(\x0b\x32\x15.frisket.v1.MaskDialsB\x0b\n\t_strength\"<\n\x11TextToLayerParams\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\"_\n\x0eInstructParams\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12$\n\x05\x64ials\x18\x03 \x01(\x0b\x32\x15.frisket.v1.MaskDials\"\x8d\x01\n\x12RestoreFacesParams\x12\x15\n\x08strength\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x1e\n\x05\x66\x61\x63\x65s\x18\x02 \x03(\x0b\x32\x0f.frisket.v1.Box\x12\x0f\n\x07upscale\x18\x03 \x01(\r\x12\x10\n\x08\x64\x65tector\x18\x04 \x01(\t\x12\x10\n\x08upscaler\x18\x05 \x01(\tB\x0b\n\t_strength\"\x1e\n\rUpscaleParams\x12\r\n\x05scale\x18\x01 \x01(\r\"\x13\n\x11\x44\x65tectFacesParams\"\x15\n\x13SelectSubjectParams\"\xfb\x01\n\x0b\x44\x65gradation\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.frisket.v1.Degradation.Kind\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\xaf\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11KIND_SMALLER_SIZE\x10\x01\x12\x0e\n\nKIND_TILED\x10\x02\x12\x15\n\x11KIND_OTHER_DEVICE\x10\x03\x12\x15\n\x11KIND_LESS_CONTEXT\x10\x04\x12\x13\n\x0fKIND_ONE_BY_ONE\x10\x05\x12\x12\n\x0eKIND_OFFLOADED\x10\x06\x12\x13\n\x0fKIND_PROMPT_CUT\x10\x07\"P\n\x0cPlannedPiece\x12\x1d\n\x04\x63rop\x18\x01 \x01(\x0b\x32\x0f.frisket.v1.Box\x12!\n\x07working\x18\x02 \x01(\x0b\x32\x10.frisket.v1.Sizeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,29 +36,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EDITREQUEST_ENGINEPARAMSENTRY']._loaded_options = None
   _globals['_EDITREQUEST_ENGINEPARAMSENTRY']._serialized_options = b'8\001'
   _globals['_EDITREQUEST']._serialized_start=64
-  _globals['_EDITREQUEST']._serialized_end=696
-  _globals['_EDITREQUEST_ENGINEPARAMSENTRY']._serialized_start=618
-  _globals['_EDITREQUEST_ENGINEPARAMSENTRY']._serialized_end=688
-  _globals['_VALUE']._serialized_start=698
-  _globals['_VALUE']._serialized_end=782
-  _globals['_MASKDIALS']._serialized_start=785
-  _globals['_MASKDIALS']._serialized_end=922
-  _globals['_INPAINTPARAMS']._serialized_start=925
-  _globals['_INPAINTPARAMS']._serialized_end=1094
-  _globals['_OUTPAINTPARAMS']._serialized_start=1097
-  _globals['_OUTPAINTPARAMS']._serialized_end=1271
-  _globals['_VARIATIONPARAMS']._serialized_start=1274
-  _globals['_VARIATIONPARAMS']._serialized_end=1424
-  _globals['_TEXTTOLAYERPARAMS']._serialized_start=1426
-  _globals['_TEXTTOLAYERPARAMS']._serialized_end=1486
-  _globals['_INSTRUCTPARAMS']._serialized_start=1488
-  _globals['_INSTRUCTPARAMS']._serialized_end=1583
-  _globals['_RESTOREFACESPARAMS']._serialized_start=1585
-  _globals['_RESTOREFACESPARAMS']._serialized_end=1690
-  _globals['_DEGRADATION']._serialized_start=1693
-  _globals['_DEGRADATION']._serialized_end=1944
-  _globals['_DEGRADATION_KIND']._serialized_start=1769
-  _globals['_DEGRADATION_KIND']._serialized_end=1944
-  _globals['_PLANNEDPIECE']._serialized_start=1946
-  _globals['_PLANNEDPIECE']._serialized_end=2026
+  _globals['_EDITREQUEST']._serialized_end=856
+  _globals['_EDITREQUEST_ENGINEPARAMSENTRY']._serialized_start=778
+  _globals['_EDITREQUEST_ENGINEPARAMSENTRY']._serialized_end=848
+  _globals['_VALUE']._serialized_start=858
+  _globals['_VALUE']._serialized_end=942
+  _globals['_MASKDIALS']._serialized_start=945
+  _globals['_MASKDIALS']._serialized_end=1082
+  _globals['_INPAINTPARAMS']._serialized_start=1085
+  _globals['_INPAINTPARAMS']._serialized_end=1254
+  _globals['_OUTPAINTPARAMS']._serialized_start=1257
+  _globals['_OUTPAINTPARAMS']._serialized_end=1431
+  _globals['_VARIATIONPARAMS']._serialized_start=1434
+  _globals['_VARIATIONPARAMS']._serialized_end=1584
+  _globals['_TEXTTOLAYERPARAMS']._serialized_start=1586
+  _globals['_TEXTTOLAYERPARAMS']._serialized_end=1646
+  _globals['_INSTRUCTPARAMS']._serialized_start=1648
+  _globals['_INSTRUCTPARAMS']._serialized_end=1743
+  _globals['_RESTOREFACESPARAMS']._serialized_start=1746
+  _globals['_RESTOREFACESPARAMS']._serialized_end=1887
+  _globals['_UPSCALEPARAMS']._serialized_start=1889
+  _globals['_UPSCALEPARAMS']._serialized_end=1919
+  _globals['_DETECTFACESPARAMS']._serialized_start=1921
+  _globals['_DETECTFACESPARAMS']._serialized_end=1940
+  _globals['_SELECTSUBJECTPARAMS']._serialized_start=1942
+  _globals['_SELECTSUBJECTPARAMS']._serialized_end=1963
+  _globals['_DEGRADATION']._serialized_start=1966
+  _globals['_DEGRADATION']._serialized_end=2217
+  _globals['_DEGRADATION_KIND']._serialized_start=2042
+  _globals['_DEGRADATION_KIND']._serialized_end=2217
+  _globals['_PLANNEDPIECE']._serialized_start=2219
+  _globals['_PLANNEDPIECE']._serialized_end=2299
 # @@protoc_insertion_point(module_scope)

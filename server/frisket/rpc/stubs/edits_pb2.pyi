@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EditRequest(_message.Message):
-    __slots__ = ("canvas", "region", "format", "engine", "model", "seed", "count", "engine_params", "inpaint", "outpaint", "variation", "restore_faces", "text_to_layer", "instruct")
+    __slots__ = ("canvas", "region", "format", "engine", "model", "seed", "count", "engine_params", "inpaint", "outpaint", "variation", "restore_faces", "text_to_layer", "instruct", "upscale", "detect_faces", "select_subject")
     class EngineParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,9 @@ class EditRequest(_message.Message):
     RESTORE_FACES_FIELD_NUMBER: _ClassVar[int]
     TEXT_TO_LAYER_FIELD_NUMBER: _ClassVar[int]
     INSTRUCT_FIELD_NUMBER: _ClassVar[int]
+    UPSCALE_FIELD_NUMBER: _ClassVar[int]
+    DETECT_FACES_FIELD_NUMBER: _ClassVar[int]
+    SELECT_SUBJECT_FIELD_NUMBER: _ClassVar[int]
     canvas: _images_pb2.Size
     region: _images_pb2.Box
     format: _images_pb2.PixelFormat
@@ -46,7 +49,10 @@ class EditRequest(_message.Message):
     restore_faces: RestoreFacesParams
     text_to_layer: TextToLayerParams
     instruct: InstructParams
-    def __init__(self, canvas: _Optional[_Union[_images_pb2.Size, _Mapping]] = ..., region: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., format: _Optional[_Union[_images_pb2.PixelFormat, _Mapping]] = ..., engine: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., count: _Optional[int] = ..., engine_params: _Optional[_Mapping[str, Value]] = ..., inpaint: _Optional[_Union[InpaintParams, _Mapping]] = ..., outpaint: _Optional[_Union[OutpaintParams, _Mapping]] = ..., variation: _Optional[_Union[VariationParams, _Mapping]] = ..., restore_faces: _Optional[_Union[RestoreFacesParams, _Mapping]] = ..., text_to_layer: _Optional[_Union[TextToLayerParams, _Mapping]] = ..., instruct: _Optional[_Union[InstructParams, _Mapping]] = ...) -> None: ...
+    upscale: UpscaleParams
+    detect_faces: DetectFacesParams
+    select_subject: SelectSubjectParams
+    def __init__(self, canvas: _Optional[_Union[_images_pb2.Size, _Mapping]] = ..., region: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., format: _Optional[_Union[_images_pb2.PixelFormat, _Mapping]] = ..., engine: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., count: _Optional[int] = ..., engine_params: _Optional[_Mapping[str, Value]] = ..., inpaint: _Optional[_Union[InpaintParams, _Mapping]] = ..., outpaint: _Optional[_Union[OutpaintParams, _Mapping]] = ..., variation: _Optional[_Union[VariationParams, _Mapping]] = ..., restore_faces: _Optional[_Union[RestoreFacesParams, _Mapping]] = ..., text_to_layer: _Optional[_Union[TextToLayerParams, _Mapping]] = ..., instruct: _Optional[_Union[InstructParams, _Mapping]] = ..., upscale: _Optional[_Union[UpscaleParams, _Mapping]] = ..., detect_faces: _Optional[_Union[DetectFacesParams, _Mapping]] = ..., select_subject: _Optional[_Union[SelectSubjectParams, _Mapping]] = ...) -> None: ...
 
 class Value(_message.Message):
     __slots__ = ("number", "integer", "flag", "text")
@@ -141,14 +147,32 @@ class InstructParams(_message.Message):
     def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., dials: _Optional[_Union[MaskDials, _Mapping]] = ...) -> None: ...
 
 class RestoreFacesParams(_message.Message):
-    __slots__ = ("strength", "faces", "upscale")
+    __slots__ = ("strength", "faces", "upscale", "detector", "upscaler")
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     FACES_FIELD_NUMBER: _ClassVar[int]
     UPSCALE_FIELD_NUMBER: _ClassVar[int]
+    DETECTOR_FIELD_NUMBER: _ClassVar[int]
+    UPSCALER_FIELD_NUMBER: _ClassVar[int]
     strength: float
     faces: _containers.RepeatedCompositeFieldContainer[_images_pb2.Box]
     upscale: int
-    def __init__(self, strength: _Optional[float] = ..., faces: _Optional[_Iterable[_Union[_images_pb2.Box, _Mapping]]] = ..., upscale: _Optional[int] = ...) -> None: ...
+    detector: str
+    upscaler: str
+    def __init__(self, strength: _Optional[float] = ..., faces: _Optional[_Iterable[_Union[_images_pb2.Box, _Mapping]]] = ..., upscale: _Optional[int] = ..., detector: _Optional[str] = ..., upscaler: _Optional[str] = ...) -> None: ...
+
+class UpscaleParams(_message.Message):
+    __slots__ = ("scale",)
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    scale: int
+    def __init__(self, scale: _Optional[int] = ...) -> None: ...
+
+class DetectFacesParams(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SelectSubjectParams(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Degradation(_message.Message):
     __slots__ = ("kind", "detail")

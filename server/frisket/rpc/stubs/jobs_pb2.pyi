@@ -159,8 +159,28 @@ class Maker(_message.Message):
     trained: bool
     def __init__(self, software: _Optional[str] = ..., engine: _Optional[str] = ..., model: _Optional[str] = ..., revision: _Optional[str] = ..., trained: bool = ...) -> None: ...
 
+class Face(_message.Message):
+    __slots__ = ("box", "score", "landmarks", "trouble")
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    LANDMARKS_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    box: _images_pb2.Box
+    score: float
+    landmarks: _containers.RepeatedCompositeFieldContainer[Point]
+    trouble: str
+    def __init__(self, box: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., score: _Optional[float] = ..., landmarks: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., trouble: _Optional[str] = ...) -> None: ...
+
+class Point(_message.Message):
+    __slots__ = ("x", "y")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    x: float
+    y: float
+    def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ...) -> None: ...
+
 class ResultHeader(_message.Message):
-    __slots__ = ("box", "pixels", "mask", "seed", "degraded", "notes", "request_json", "total_bytes", "maker")
+    __slots__ = ("box", "pixels", "mask", "seed", "degraded", "notes", "request_json", "total_bytes", "maker", "scale", "faces")
     BOX_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +190,8 @@ class ResultHeader(_message.Message):
     REQUEST_JSON_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAKER_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    FACES_FIELD_NUMBER: _ClassVar[int]
     box: _images_pb2.Box
     pixels: _images_pb2.ImageHeader
     mask: _images_pb2.ImageHeader
@@ -179,4 +201,6 @@ class ResultHeader(_message.Message):
     request_json: str
     total_bytes: int
     maker: Maker
-    def __init__(self, box: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., pixels: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., mask: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., seed: _Optional[int] = ..., degraded: _Optional[_Iterable[_Union[_edits_pb2.Degradation, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., request_json: _Optional[str] = ..., total_bytes: _Optional[int] = ..., maker: _Optional[_Union[Maker, _Mapping]] = ...) -> None: ...
+    scale: int
+    faces: _containers.RepeatedCompositeFieldContainer[Face]
+    def __init__(self, box: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., pixels: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., mask: _Optional[_Union[_images_pb2.ImageHeader, _Mapping]] = ..., seed: _Optional[int] = ..., degraded: _Optional[_Iterable[_Union[_edits_pb2.Degradation, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., request_json: _Optional[str] = ..., total_bytes: _Optional[int] = ..., maker: _Optional[_Union[Maker, _Mapping]] = ..., scale: _Optional[int] = ..., faces: _Optional[_Iterable[_Union[Face, _Mapping]]] = ...) -> None: ...

@@ -19,6 +19,10 @@ class Task(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TASK_RESTORE_FACES: _ClassVar[Task]
     TASK_TEXT_TO_LAYER: _ClassVar[Task]
     TASK_INSTRUCT: _ClassVar[Task]
+    TASK_UPSCALE: _ClassVar[Task]
+    TASK_SELECT_SUBJECT: _ClassVar[Task]
+    TASK_DETECT_FACES: _ClassVar[Task]
+    TASK_PARSE_FACES: _ClassVar[Task]
 TASK_UNSPECIFIED: Task
 TASK_INPAINT: Task
 TASK_OUTPAINT: Task
@@ -26,6 +30,10 @@ TASK_VARIATION: Task
 TASK_RESTORE_FACES: Task
 TASK_TEXT_TO_LAYER: Task
 TASK_INSTRUCT: Task
+TASK_UPSCALE: Task
+TASK_SELECT_SUBJECT: Task
+TASK_DETECT_FACES: Task
+TASK_PARSE_FACES: Task
 
 class Param(_message.Message):
     __slots__ = ("name", "kind", "default_value", "help", "low", "high", "unit", "choices", "advanced")

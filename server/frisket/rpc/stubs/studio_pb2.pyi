@@ -173,6 +173,16 @@ class ListJobsResponse(_message.Message):
     jobs: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Job]
     def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ...) -> None: ...
 
+class DetectFacesResponse(_message.Message):
+    __slots__ = ("faces", "degraded", "engine")
+    FACES_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    faces: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Face]
+    degraded: _containers.RepeatedCompositeFieldContainer[_edits_pb2.Degradation]
+    engine: str
+    def __init__(self, faces: _Optional[_Iterable[_Union[_jobs_pb2.Face, _Mapping]]] = ..., degraded: _Optional[_Iterable[_Union[_edits_pb2.Degradation, _Mapping]]] = ..., engine: _Optional[str] = ...) -> None: ...
+
 class ListCatalogueRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

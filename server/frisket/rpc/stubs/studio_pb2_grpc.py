@@ -77,6 +77,16 @@ class StudioStub(object):
                 request_serializer=frisket_dot_v1_dot_studio__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=frisket_dot_v1_dot_studio__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.DetectFaces = channel.stream_unary(
+                '/frisket.v1.Studio/DetectFaces',
+                request_serializer=frisket_dot_v1_dot_studio__pb2.SubmitEditRequest.SerializeToString,
+                response_deserializer=frisket_dot_v1_dot_studio__pb2.DetectFacesResponse.FromString,
+                _registered_method=True)
+        self.SelectSubject = channel.stream_stream(
+                '/frisket.v1.Studio/SelectSubject',
+                request_serializer=frisket_dot_v1_dot_studio__pb2.SubmitEditRequest.SerializeToString,
+                response_deserializer=frisket_dot_v1_dot_studio__pb2.GetResultResponse.FromString,
+                _registered_method=True)
         self.ListCatalogue = channel.unary_unary(
                 '/frisket.v1.Studio/ListCatalogue',
                 request_serializer=frisket_dot_v1_dot_studio__pb2.ListCatalogueRequest.SerializeToString,
@@ -161,6 +171,21 @@ class StudioServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DetectFaces(self, request_iterator, context):
+        """SubmitEdit, WatchJob and GetResult in one, for what paints nothing and is quick. The job is cancelled when the call is.
+        EditRequest.task must be detect_faces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SelectSubject(self, request_iterator, context):
+        """As DetectFaces; EditRequest.task must be select_subject. The subject is what the result's mask shows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListCatalogue(self, request, context):
         """Models on the server's disk and those of its catalogue. Asks no network.
         """
@@ -239,6 +264,16 @@ def add_StudioServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=frisket_dot_v1_dot_studio__pb2.ListJobsRequest.FromString,
                     response_serializer=frisket_dot_v1_dot_studio__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'DetectFaces': grpc.stream_unary_rpc_method_handler(
+                    servicer.DetectFaces,
+                    request_deserializer=frisket_dot_v1_dot_studio__pb2.SubmitEditRequest.FromString,
+                    response_serializer=frisket_dot_v1_dot_studio__pb2.DetectFacesResponse.SerializeToString,
+            ),
+            'SelectSubject': grpc.stream_stream_rpc_method_handler(
+                    servicer.SelectSubject,
+                    request_deserializer=frisket_dot_v1_dot_studio__pb2.SubmitEditRequest.FromString,
+                    response_serializer=frisket_dot_v1_dot_studio__pb2.GetResultResponse.SerializeToString,
             ),
             'ListCatalogue': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCatalogue,
@@ -482,6 +517,60 @@ class Studio(object):
             '/frisket.v1.Studio/ListJobs',
             frisket_dot_v1_dot_studio__pb2.ListJobsRequest.SerializeToString,
             frisket_dot_v1_dot_studio__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DetectFaces(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/frisket.v1.Studio/DetectFaces',
+            frisket_dot_v1_dot_studio__pb2.SubmitEditRequest.SerializeToString,
+            frisket_dot_v1_dot_studio__pb2.DetectFacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SelectSubject(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/frisket.v1.Studio/SelectSubject',
+            frisket_dot_v1_dot_studio__pb2.SubmitEditRequest.SerializeToString,
+            frisket_dot_v1_dot_studio__pb2.GetResultResponse.FromString,
             options,
             channel_credentials,
             insecure,
