@@ -11,13 +11,13 @@ demo: $(VENV)/light
 
 # The everyday tests.
 test: $(VENV)/dev
-	$(BIN)/pytest -q -m "not slow and not gimp and not diffusion" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -q -m "not slow and not gimp and not diffusion and not nets" -n auto --maxprocesses 4 --dist loadfile
 
-# Those of the diffusion engines, on tiny models that they make themselves. It installs torch: 1 GB and more.
+# Those of the engines with networks, on tiny models that they make themselves. It installs torch: 1 GB and more.
 test-diffusion: $(VENV)/diffusion
-	$(BIN)/pytest -q -m diffusion -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -q -m "diffusion or nets" -n auto --maxprocesses 4 --dist loadfile
 
-# All tests: slow ones too, the diffusion engines', and those inside the real GIMP 3 (Debian or Ubuntu, as root: it
+# All tests: slow ones too, those of the engines with networks, and those inside the real GIMP 3 (Debian or Ubuntu, as root: it
 # builds a tree for it).
 test-all: $(VENV)/dev $(VENV)/diffusion
 	bash tests/gimp/make_tree.sh
@@ -47,8 +47,8 @@ $(VENV)/dev: pyproject.toml | $(VENV)/bin/python
 
 # TORCH: which build of torch to take, such as torch==2.13.0. Left out, the newest.
 $(VENV)/diffusion: pyproject.toml | $(VENV)/dev
-	@echo "Installing the extra for diffusion models ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH) -e '.[dev,diffusion]'
+	@echo "Installing the extras for models ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH) -e '.[dev,diffusion,faces]'
 	@touch $@
 
 clean:

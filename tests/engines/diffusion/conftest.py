@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from frisket.engines.vision_ops import make_importable
 from frisket.models.families import Family
+
+make_importable()
 
 
 @pytest.fixture(scope="session")

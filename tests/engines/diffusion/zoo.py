@@ -15,10 +15,13 @@ import torch
 
 from engines.diffusion import zoo_parts as parts
 from engines.diffusion.zoo_words import clip_tokenizer, qwen_tokenizer, t5_tokenizer
+from frisket.engines.vision_ops import make_importable
 from frisket.models.catalogue import Commercial, Licence
 from frisket.models.choice import LOCK
 from frisket.models.families import PURPOSES, Family
 from frisket.models.record import Held, Record, write
+
+make_importable()
 
 
 def sd15(channels: int = 4, name: str = "StableDiffusionPipeline", checker: bool = False):

@@ -15,6 +15,7 @@ from frisket.engines.diffusion.ladder import KEPT, Reach, Rung, Setting, climb, 
 from frisket.engines.diffusion.residency import Residency
 from frisket.engines.diffusion.table import TRAITS, Row
 from frisket.engines.spec import EngineSpec, Report, Work
+from frisket.engines.vision_ops import make_importable
 from frisket.errors import DiffusionPartsMissing, EngineFailed
 from frisket.models.families import Family, Purpose
 from frisket.models.record import Record
@@ -57,6 +58,7 @@ class DiffusionEngine:
         Raises DiffusionPartsMissing, MemoryError, and what opening raises: ModelDamaged and the like.
         """
         check_parts()
+        make_importable()
         for row in rows_of(self._record).values():
             able = {Rung.FREE_CACHES} | (KEPT if on_card() else frozenset())
             climb(partial(self._open, row), Reach(frozenset(able)), ran_out, self._apart())
