@@ -67,6 +67,19 @@ def test_previews_are_rationed(clock: Clock) -> None:
     assert len(tell.fractions) == 102, "every step is told"
 
 
+def test_a_preview_is_wanted_when_it_would_be_shown(clock: Clock) -> None:
+    tell = Listener()
+    progress = Progress(tell)
+    wanted = []
+    with progress.part(0, 1, CROP):
+        for step in range(96):
+            wanted.append(progress.wants_preview())
+            progress(step, 96, np.full((10, 20, 3), 0.5, np.float32))
+            clock.now += PREVIEW_SECONDS / 8
+    assert [number for number, want in enumerate(wanted) if want] == list(range(0, 96, 8))
+    assert len(tell.previews) == 12
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_preview_is_a_small_jpeg_of_the_crop(clock: Clock, channels: int) -> None:
     """Alpha is premultiplied in an engine's crop: half of 0.5 at an alpha of 0.5 over mid gray shows 0.5."""

@@ -67,6 +67,27 @@ def test_a_thinned_preview_thins_the_sheet_as_much() -> None:
     assert shown[:10].sum() == shown[:, :5].sum() == shown[:, 20:].sum() == 0
 
 
+def test_the_sheet_is_copied_only_for_a_preview_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Choosy(Heard):
+        wanted = False
+
+        def wants_preview(self) -> bool:
+            return self.wanted
+
+    heard, placed, preview = Choosy(), [], np.ones((15, 30, 3), np.float32)
+    place = Share._placed
+    monkeypatch.setattr(Share, "_placed", lambda self, shown: (placed.append(1), place(self, shown))[1])
+    inner = Share(heard, SHEET, Box(0, 0, 60, 40), 0, 1)
+    share = Share(inner, SHEET, Box(10, 20, 30, 15), 0, 1)
+    share(1, 2, preview)
+    assert (heard.calls[0], placed) == ((500, STEPS, None), []), "the step is told all the same"
+    heard.wanted = True
+    share(2, 2, preview)
+    shown = heard.calls[1][2]
+    assert shown is not None
+    assert (shown.sum(), len(placed)) == (15 * 30 * 3, 2)
+
+
 def test_what_a_part_did_without_is_passed_on() -> None:
     heard, told = Heard(), Degradation(DegradationKind.TILED, "the VAE worked in tiles of 512 px")
     Share(heard, SHEET, Box(0, 0, 1, 1), 0, 1).told(told)

@@ -38,10 +38,12 @@ class Progress:
 
     def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
         self._tell.progress((self._number + min(step, total) / max(total, 1)) / self._parts)
-        now = time.monotonic()
-        if preview is not None and now - self._last_preview >= PREVIEW_SECONDS:
-            self._last_preview = now
+        if preview is not None and self.wants_preview():
+            self._last_preview = time.monotonic()
             self._tell.preview(_jpeg(preview), (self._crop.x, self._crop.y, self._crop.width, self._crop.height))
+
+    def wants_preview(self) -> bool:
+        return time.monotonic() - self._last_preview >= PREVIEW_SECONDS
 
     def check(self) -> None:
         self._tell.check()

@@ -69,6 +69,9 @@ class _Unseen:
     def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
         self._report(step, total)
 
+    def wants_preview(self) -> bool:
+        return False
+
     def check(self) -> None:
         self._report.check()
 

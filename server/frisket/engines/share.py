@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frisket.engines.spec import Degradation, Report
+from frisket.engines.spec import Degradation, Report, wants_preview
 from frisket.raster.geometry import Box
 
 STEPS = 1000  # of a whole run
@@ -16,7 +16,7 @@ STEPS = 1000  # of a whole run
 class Share:
     """The Report of a part of a run that works on `box` of `sheet` (h, w, c) and takes `start`...`end` of the whole.
 
-    sheet: the picture so far; it is read whenever a preview comes. start, end: 0...1.
+    sheet: the picture so far; it is read whenever a preview comes that is wanted. start, end: 0...1.
     """
 
     report: Report
@@ -27,7 +27,11 @@ class Share:
 
     def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
         done = self.start + (self.end - self.start) * min(step, total) / max(total, 1)
-        self.report(round(done * STEPS), STEPS, None if preview is None else self._placed(preview))
+        shown = None if preview is None or not self.wants_preview() else self._placed(preview)
+        self.report(round(done * STEPS), STEPS, shown)
+
+    def wants_preview(self) -> bool:
+        return wants_preview(self.report)
 
     def check(self) -> None:
         self.report.check()

@@ -175,6 +175,20 @@ class Report(Protocol):
         ...
 
 
+class Choosy(Protocol):
+    """What a Report may have besides. Without it, every preview is wanted."""
+
+    def wants_preview(self) -> bool:
+        """Whether one that came now would be shown: where not, none need be drawn. Cheap."""
+        ...
+
+
+def wants_preview(report: Report) -> bool:
+    """Whether a preview that came now would be shown."""
+    asked = getattr(report, "wants_preview", None)
+    return asked is None or bool(asked())
+
+
 class Silent:
     """A Report that shows nothing and never stops anything."""
 

@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
 import torch
 
 from engines.diffusion.tiny import STEPS, Tiny, Told, fresh
+from frisket.engines.diffusion import watch
 from frisket.engines.diffusion.painting import painted
 from frisket.engines.diffusion.table import TRAITS
 from frisket.engines.diffusion.watch import blocks_of
@@ -38,6 +39,19 @@ def test_progress_goes_up_to_the_end_with_previews(zoo_folder: Callable[[Family]
         assert (preview.dtype, preview.shape[-1]) == (np.float32, 3)
         assert 0 <= preview.min() <= preview.max() <= 1
     assert told.looks > 2 * len(steps), "every block looks, not only every step"
+
+
+def test_no_preview_is_drawn_that_nobody_wants(zoo_folder: Callable[[Family], Path], monkeypatch: pytest.MonkeyPatch):
+    class Choosy(Told):
+        def wants_preview(self) -> bool:
+            return len(self.steps) % 2 == 0
+
+    drawn, draw = [], watch.preview_of
+    monkeypatch.setattr(watch, "preview_of", lambda *given: drawn.append(1) or draw(*given))
+    tiny, told = Tiny(zoo_folder, Family.FLUX), Choosy()
+    tiny.run(Purpose.INPAINT, tiny.work(Purpose.INPAINT, params={"steps": 5}), told)
+    assert [step for step, _ in told.steps] == [1, 2, 3, 4, 5]
+    assert len(told.previews) == len(drawn) == 3
 
 
 def test_progress_after_a_strength_counts_the_steps_that_are_made(zoo_folder: Callable[[Family], Path]):

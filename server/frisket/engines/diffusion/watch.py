@@ -16,7 +16,7 @@ import torch
 from frisket.engines.diffusion import latents as lay
 from frisket.engines.diffusion.softmask import Blend
 from frisket.engines.diffusion.table import Heard, Row
-from frisket.engines.spec import Report
+from frisket.engines.spec import Report, wants_preview
 from frisket.errors import PictureNotFinite
 
 
@@ -61,8 +61,10 @@ class Watch:
         """Raises PictureNotFinite, Cancelled."""
         check_finite(latents, pipe)
         steps = max(int(getattr(pipe, "num_timesteps", 0) or self._expected), step + 1)
-        size = self._blend.size if self._blend else self._hole.shape  # some pipelines choose theirs
-        preview = preview_of(pipe, latents, self._crop, self._hole, size)
+        preview = None
+        if wants_preview(self._report):
+            size = self._blend.size if self._blend else self._hole.shape  # some pipelines choose theirs
+            preview = preview_of(pipe, latents, self._crop, self._hole, size)
         self._report(self._number * steps + step + 1, self._runs * steps, preview)
 
 
