@@ -26,7 +26,10 @@ from frisket.models.record import Record
 GROUP = "frisket.engines"
 # Engines made of installed models, but those of diffusion: "module:class", called with the model's folder and record.
 MADE_OF: Mapping[Family, str] = {}
-BUILT_IN = ("frisket.engines.patch.engine:ENGINE",)  # the first one answers when none is asked for
+BUILT_IN = (  # the first one answers when none is asked for
+    "frisket.engines.patch.engine:ENGINE",
+    "frisket.engines.faces.enhance:ENGINE",
+)
 
 
 def load(path: str) -> Engine:

@@ -227,6 +227,7 @@ class Work:
     tileable: bool = False  # opposite edges of the result are to fit together
     scale: int = 1  # Task.UPSCALE: 2, 3 or 4
     reference: np.ndarray | None = None  # (h', w', 3) float32 0...1: a picture to follow, of a size of its own
+    frames: np.ndarray | None = None  # Task.RESTORE_FACES: (n, 2, 3), canvas (x, y, 1) -> where it lies in the stack
 
 
 class Engine(Protocol):

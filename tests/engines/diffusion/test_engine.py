@@ -26,7 +26,7 @@ from frisket.edits.results import ResultMeta
 from frisket.edits.run import EngineEasel, make_easel
 from frisket.engines.diffusion import engine as module
 from frisket.engines.diffusion.engine import DiffusionEngine, check_parts, ran_out
-from frisket.engines.registry import Registry
+from frisket.engines.registry import BUILT_IN, Registry
 from frisket.engines.spec import DegradationKind, Silent, Task, Work
 from frisket.errors import DiffusionPartsMissing, ModelNotInstalled, OutOfMemory, TaskNotSupported
 from frisket.models import record as records
@@ -49,12 +49,12 @@ def test_listing_models_needs_neither_torch_nor_their_files(tmp_path: Path) -> N
     (tmp_path / "mine").mkdir()
     records.write(tmp_path / "mine", record())
     code = (
-        "import sys; from pathlib import Path; from frisket.engines.registry import Registry\n"
+        "import sys; from pathlib import Path; from frisket.engines.registry import BUILT_IN, Registry\n"
         f"registry = Registry.installed(Path({str(tmp_path)!r}))\n"
-        "print([e.spec.id for e in registry.engines], {'torch', 'diffusers', 'numpy', 'cv2'} & set(sys.modules))"
+        "print([e.spec.id for e in registry.engines[len(BUILT_IN) :]], {'torch', 'diffusers', 'numpy', 'cv2'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['patch', 'mine'] set()"
+    assert done.stdout.strip() == "['mine'] set()"
 
 
 def test_without_the_packages_there_is_one_command_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def easel(models: Path) -> EngineEasel:
 @pytest.mark.diffusion
 def test_a_damaged_model_is_noted_and_breaks_nothing(models: Path) -> None:
     registry = Registry.installed(models)
-    assert [e.spec.id for e in registry.engines] == ["patch", "flux-kontext", "painter", "sd15"]
+    assert [e.spec.id for e in registry.engines[len(BUILT_IN) :]] == ["flux-kontext", "painter", "sd15"]
     assert list(registry.broken) == ["model damaged"]
     assert "ModelDamaged" in registry.broken["model damaged"]
     assert [e.spec.id for e in registry.for_task(Task.INSTRUCT)] == ["flux-kontext"]
@@ -238,7 +238,8 @@ def test_a_model_of_two_stages_finds_the_other_beside_it(tmp_path: Path, zoo_fol
     with pytest.raises(ModelNotInstalled, match="prior"):
         engine.load("")
     zoo.install(Family.KANDINSKY22_PRIOR, zoo_folder(Family.KANDINSKY22_PRIOR), tmp_path)
-    assert [e.spec.id for e in Registry.installed(tmp_path).engines] == ["patch", made.id], "a prior paints nothing"
+    able = Registry.installed(tmp_path).engines[len(BUILT_IN) :]
+    assert [e.spec.id for e in able] == [made.id], "a prior paints nothing"
     engine.load("")
     params = {param.name: param.default for param in engine.spec.params} | {"steps": 2}
     crop, hole = np.full((64, 128, 3), 0.5, np.float32), np.ones((64, 128), np.float32)
