@@ -143,6 +143,15 @@ def test_paste_alpha_ends_where_the_hole_ends():
     assert not (alpha > 0)[hole == 0].any()
 
 
+@pytest.mark.parametrize(("grow", "feather", "shown"), [(0, 6, 5), (3, 4, 6), (7, 0, 7)])
+def test_without_a_blend_it_is_full_up_to_the_last_pixel_of_the_hole(grow: int, feather: int, shown: int):
+    selection = np.zeros((3, 41), np.float32)
+    selection[1, 0] = 1
+    dials = Dials(grow=grow, feather=feather)
+    assert paste_alpha(selection, dials)[1].tolist() == [1.0] * (shown + 1) + [0.0] * (40 - shown)
+    assert ((paste_alpha(selection, dials) > 0) == (work_mask(selection, dials) > 0)).all()
+
+
 @given(SOFT, DIAL, DIAL, st.integers(0, 20))
 def test_paste_alpha_never_leaves_the_hole(selection, grow, feather, blend):
     dials = Dials(grow, feather, blend)
@@ -150,6 +159,7 @@ def test_paste_alpha_never_leaves_the_hole(selection, grow, feather, blend):
     got = paste_alpha(selection, dials)
     assert (got >= selection).all()
     assert not got[spread(np.sign(selection), reach, 0) == 0].any()
+    assert not got[work_mask(selection, dials) == 0].any()
 
 
 def test_soft_dials_table():

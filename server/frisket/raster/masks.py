@@ -239,4 +239,7 @@ def work_mask(selection: Mask, dials: Dials) -> Mask:
 def paste_alpha(selection: Mask, dials: Dials) -> Mask:
     """How much of the engine's picture is shown: it ends where the hole ends and fades over its last `blend` px."""
     fade = min(dials.blend, dials.reach)
-    return spread(selection, dials.reach - fade, fade)
+    shown = spread(selection, dials.reach - fade, fade)
+    if fade or not dials.feather:
+        return shown
+    return np.where(work_mask(selection, dials) > 0, shown, np.float32(0))  # a step at the reach, where the hole is 0
