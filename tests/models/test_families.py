@@ -11,6 +11,7 @@ BY_THEMSELVES_NOTHING = {
     Family.CONTROLNET,
     Family.IP_ADAPTER,
     Family.VAE,
+    Family.TAESD,
 }
 
 

@@ -37,6 +37,10 @@ FLUX = {"double_blocks.0.img_attn.qkv.weight": (9216, 3072), "guidance_in.in_lay
         ({"ip_adapter.1.to_k_ip.weight": (4, 4)}, Family.IP_ADAPTER),
         ({"emb_params": (4, 768)}, Family.TEXTUAL_INVERSION),
         ({"encoder.conv_in.weight": (4, 3), "decoder.conv_out.weight": (3, 4)}, Family.VAE),
+        ({"1.weight": (64, 16, 3, 3), "18.conv.4.weight": (64, 64, 3, 3)}, Family.TAESD),
+        ({"decoder.layers.0.weight": (64, 4, 3, 3), "decoder.layers.17.conv.4.weight": (64, 64, 3, 3)}, Family.TAESD),
+        ({"1.weight": (64, 4, 3, 3)}, None),
+        ({"0.weight": (64, 3, 3, 3), "1.weight": (64,), "18.conv.4.weight": (64, 64, 3, 3)}, None),
         ({"anything": (1,)}, None),
         ({}, None),
     ],
@@ -67,3 +71,5 @@ def test_other_folders_by_their_class(tmp_path: Path) -> None:
     assert family_of_component(tmp_path) is None
     (tmp_path / "config.json").write_text('{"_class_name": "ControlNetModel"}')
     assert family_of_component(tmp_path) is Family.CONTROLNET
+    (tmp_path / "config.json").write_text('{"_class_name": "AutoencoderTiny"}')
+    assert family_of_component(tmp_path) is Family.TAESD

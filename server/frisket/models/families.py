@@ -32,6 +32,7 @@ class Family(enum.Enum):
     CONTROLNET = "controlnet"
     IP_ADAPTER = "ip-adapter"
     VAE = "vae"
+    TAESD = "taesd"  # a tiny decoder of latent pictures, for previews
     UPSCALER = "upscaler"  # of those that spandrel knows
     GFPGAN = "gfpgan"
     RESTOREFORMER = "restoreformer"

@@ -35,12 +35,15 @@ PIPELINES = {
 }
 UNETS = ("StableDiffusionPipeline", "StableDiffusionInpaintPipeline")  # SD 1.x and 2.x: the UNet says which
 SD1_TEXT = 768  # width of the text encoding; 1024 is SD 2.x, which is no family here
-COMPONENTS = {"ControlNetModel": Family.CONTROLNET, "AutoencoderKL": Family.VAE}
+COMPONENTS = {"ControlNetModel": Family.CONTROLNET, "AutoencoderKL": Family.VAE, "AutoencoderTiny": Family.TAESD}
+TAESD_CHANNELS = (4, 16)
 
 _LDM = "model.diffusion_model."
 _LDM_CONV = _LDM + "input_blocks.0.0.weight"
 _LDM_TEXT = _LDM + "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"  # SD 1.x has attention in its first block
 _XL_TEXT = _LDM + "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
+
+_TAESD = (("1.weight", "18.conv.4.weight"), ("decoder.layers.0.weight", "decoder.layers.17.conv.4.weight"))
 
 
 def family_of_pipeline(name: str, folder: Path) -> Family | None:
@@ -71,6 +74,8 @@ def family_of_tensors(tensors: Mapping[str, Tensor]) -> Family | None:
         return Family.TEXTUAL_INVERSION
     if "encoder.conv_in.weight" in names and "decoder.conv_out.weight" in names:
         return Family.VAE
+    if any(_second(tensors.get(name)) in TAESD_CHANNELS and last in names for name, last in _TAESD):
+        return Family.TAESD
     return _of_unet(tensors) or _of_transformer(tensors)
 
 

@@ -142,6 +142,7 @@ class DiffusionEngine:
         from frisket.engines.diffusion.opening import opened, prior_of, sibling
         from frisket.engines.diffusion.placing import free, place
         from frisket.engines.diffusion.prior import ROW
+        from frisket.engines.diffusion.taesd import offered
 
         where = "cpu" if Rung.CPU in setting.rungs else device()
         if where != self._where:
@@ -159,6 +160,7 @@ class DiffusionEngine:
             self._pipes[row.pipeline] = (
                 opened(self._folder, self._record, row, where, apart) if other is None else sibling(other, row)
             )
+            offered(self._pipes[row.pipeline], self._folder.parent, self._record)
         if self._record.family in AFTER_A_PRIOR and self._first is None:
             self._first = opened(*prior_of(self._folder, self._record), ROW, where, apart)
         for pipe in (self._pipes[row.pipeline], self._first):

@@ -135,8 +135,7 @@ def colours(pipe: Any, channels: int) -> np.ndarray:
     assert owner is not None
     known = _colours.setdefault(owner, {})
     if channels not in known:
-        pictures = torch.from_numpy(_samples()).permute(0, 3, 1, 2)
-        latents = encoded(pipe, pictures * 2 - 1, tokens=in_tokens(pipe, channels)).float().cpu()
+        pictures, latents = samples(pipe, channels)
         small = torch.nn.functional.adaptive_avg_pool2d(pictures, (latents.shape[-2], latents.shape[-1]))
         x = latents.permute(0, 2, 3, 1).reshape(-1, channels).numpy().astype(np.float64)
         y = small.permute(0, 2, 3, 1).reshape(-1, 3).numpy().astype(np.float64)
@@ -144,6 +143,13 @@ def colours(pipe: Any, channels: int) -> np.ndarray:
         ridge = 1e-4 * np.eye(channels + 1) * max(float(np.square(x).mean()), 1e-12) * len(x)
         known[channels] = np.linalg.solve(x.T @ x + ridge, x.T @ y).astype(np.float32)
     return known[channels]
+
+
+@torch.no_grad()
+def samples(pipe: Any, channels: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures (n, 3, SAMPLES, SAMPLES), 0...1, and what the model's VAE makes of them, (n, channels, h, w)."""
+    pictures = torch.from_numpy(_samples()).permute(0, 3, 1, 2)
+    return pictures, encoded(pipe, pictures * 2 - 1, tokens=in_tokens(pipe, channels)).float().cpu()
 
 
 def _samples() -> np.ndarray:

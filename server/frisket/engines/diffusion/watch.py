@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from frisket.engines.diffusion import latents as lay
+from frisket.engines.diffusion import taesd
 from frisket.engines.diffusion.softmask import Blend
 from frisket.engines.diffusion.table import Heard, Row
 from frisket.engines.spec import Report, wants_preview
@@ -78,15 +79,19 @@ def check_finite(values: torch.Tensor, pipe: Any) -> None:
 def preview_of(
     pipe: Any, latents: torch.Tensor, crop: np.ndarray, hole: np.ndarray, painted: tuple[int, ...]
 ) -> np.ndarray:
-    """The first picture so far, (h', w', 3) float32 0...1, of the latents' size: its colours, not its detail.
+    """The first picture so far, (h', w', 3) float32 0...1: its colours, not its detail, of the latents' size.
+
+    With detail and larger where a tiny decoder is installed that fits.
 
     painted: height and width of what the latents stand for, px.
     """
     import cv2
 
-    values = lay.grid(latents[:1], *painted)[0].float().cpu().permute(1, 2, 0).numpy()
-    matrix = lay.colours(pipe, values.shape[-1])
-    seen = np.clip(values @ matrix[:-1] + matrix[-1], 0, 1)
+    values = lay.grid(latents[:1], *painted)
+    seen = taesd.shown(pipe, values)
+    if seen is None:
+        matrix = lay.colours(pipe, values.shape[1])
+        seen = np.clip(values[0].float().cpu().permute(1, 2, 0).numpy() @ matrix[:-1] + matrix[-1], 0, 1)
     size = (seen.shape[1], seen.shape[0])
     free = cv2.resize(hole, size, interpolation=cv2.INTER_AREA)[..., None]
     around = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
