@@ -18,7 +18,8 @@ FrisketError
 ├── out-of-memory    OutOfMemory
 ├── cancelled        Cancelled PullCancelled
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
-│                    StoreUnavailable DiffusionPartsMissing HubOffline HubUnreachable HubAnswerWrong HubBytesWrong
+│                    StoreUnavailable DiffusionPartsMissing NetworkPartsMissing HubOffline HubUnreachable
+│                    HubAnswerWrong HubBytesWrong
 ├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed SafetyCheckerMissing ModelInOneFile
 └── internal         WorkerCrashed EngineFailed PictureNotFinite InputLost Internal
 
@@ -693,6 +694,14 @@ class DiffusionPartsMissing(FrisketError):
     title = "The packages that models need are not installed"
     cause_template = "Missing: {parts}."
     remedy_template = 'Run `pip install "frisket[diffusion]"` for the server, then start it again.'
+
+
+class NetworkPartsMissing(FrisketError):
+    slug = "network-parts-missing"
+    kind = Kind.UNAVAILABLE
+    title = "The packages that this model needs are not installed"
+    cause_template = "Missing: {parts}."
+    remedy_template = 'Run `pip install "frisket[faces]"` for the server, then start it again.'
 
 
 class HubOffline(FrisketError):
