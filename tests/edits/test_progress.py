@@ -10,7 +10,8 @@ from PIL import Image
 
 from fakes.tellers import Listener
 from frisket.edits import progress as module
-from frisket.edits.progress import PREVIEW_SECONDS, Progress
+from frisket.edits.progress import PREVIEW_SECONDS, Progress, Unseen
+from frisket.engines.spec import Degradation, DegradationKind
 from frisket.errors import Cancelled
 from frisket.raster.geometry import Box
 
@@ -105,3 +106,29 @@ def test_cancelled_reaches_the_engine() -> None:
         progress(2, 4)
     with pytest.raises(Cancelled):
         progress.check()
+
+
+def test_an_edit_within_an_edit_takes_its_share(clock: Clock) -> None:
+    tell = Listener()
+    progress = Progress(tell)
+    within = progress.portion(0.5, 0.75)
+    with within.part(1, 2, CROP):
+        within(1, 2, np.full((10, 20, 3), 0.5, np.float32))
+    assert tell.fractions == [0.625, 0.6875, 0.75]
+    assert [box for _, box in tell.previews] == [(3, 4, 20, 10)]
+    less = Degradation(DegradationKind.TILED, "smaller")
+    within.told(less)
+    assert progress.degraded == [less]
+    tell.cancel_at = 0.7
+    with pytest.raises(Cancelled):
+        within.check()
+
+
+def test_what_is_not_to_be_seen_is_told_without_pictures(clock: Clock) -> None:
+    tell = Listener()
+    progress = Progress(tell)
+    quiet = Unseen(progress)
+    quiet(1, 4, np.zeros((2, 512, 512, 3), np.float32))
+    quiet.told(Degradation(DegradationKind.TILED, "smaller"))
+    quiet.check()
+    assert (tell.fractions, tell.previews, len(progress.degraded), quiet.wants_preview()) == ([0.25], [], 1, False)

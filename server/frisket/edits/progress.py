@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from frisket.edits.easel import Teller
-from frisket.engines.spec import Degradation
+from frisket.engines.spec import Degradation, Report
 from frisket.raster import codecs, pixels
 from frisket.raster.formats import Layout
 from frisket.raster.geometry import Box
@@ -51,6 +51,47 @@ class Progress:
     def told(self, degradation: Degradation) -> None:
         if degradation not in self.degraded:
             self.degraded.append(degradation)
+
+    def portion(self, start: float, end: float) -> Progress:
+        """For an edit within this one, which takes `start`...`end` (0...1) of it and has parts of its own."""
+        within = Progress(_Portion(self._tell, start, end))
+        within.degraded = self.degraded
+        return within
+
+
+class _Portion:
+    """A Teller whose whole is a part of another's."""
+
+    def __init__(self, tell: Teller, start: float, end: float) -> None:
+        self._tell, self._start, self._end = tell, start, end
+
+    def progress(self, fraction: float) -> None:
+        self._tell.progress(self._start + fraction * (self._end - self._start))
+
+    def preview(self, jpeg: bytes, box: tuple[int, int, int, int]) -> None:
+        self._tell.preview(jpeg, box)
+
+    def check(self) -> None:
+        self._tell.check()
+
+
+class Unseen:
+    """A Report that passes on all but the pictures."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
+        self._report(step, total)
+
+    def wants_preview(self) -> bool:
+        return False
+
+    def check(self) -> None:
+        self._report.check()
+
+    def told(self, degradation: Degradation) -> None:
+        self._report.told(degradation)
 
 
 def _jpeg(preview: np.ndarray) -> bytes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from frisket.edits.progress import Unseen
 from frisket.engines.registry import Registry
-from frisket.engines.spec import Degradation, Engine, EngineSpec, Report, Task, Work
+from frisket.engines.spec import Engine, EngineSpec, Report, Task, Work
 from frisket.errors import EngineFailed, PictureWithheld, SafetyCheckerMissing, did_you_mean
 
 PAINTS = frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION, Task.TEXT_TO_LAYER, Task.INSTRUCT})
@@ -46,7 +47,7 @@ class Guarded:
 
     def run(self, work: Work, report: Report) -> list[np.ndarray]:
         """What the engine paints. Raises PictureWithheld, and what the engine and its checker raise."""
-        fills = self._engine.run(work, _Unseen(report))
+        fills = self._engine.run(work, Unseen(report))
         # Whole wherever any of it shows: results hold it unmixed beside their mask, and a faint one would hide it here.
         touched = work.hole[..., None] > 0
         shown = [np.where(touched, fill, work.crop) for fill in fills]
@@ -58,25 +59,6 @@ class Guarded:
         if bad:
             raise PictureWithheld(engine=self.spec.id, seeds=", ".join(bad))
         return fills
-
-
-class _Unseen:
-    """A Report that passes on all but the pictures."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-
-    def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
-        self._report(step, total)
-
-    def wants_preview(self) -> bool:
-        return False
-
-    def check(self) -> None:
-        self._report.check()
-
-    def told(self, degradation: Degradation) -> None:
-        self._report.told(degradation)
 
 
 def _harmless(spec: EngineSpec) -> bool:

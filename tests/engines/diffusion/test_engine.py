@@ -51,7 +51,8 @@ def test_listing_models_needs_neither_torch_nor_their_files(tmp_path: Path) -> N
     code = (
         "import sys; from pathlib import Path; from frisket.engines.registry import BUILT_IN, Registry\n"
         f"registry = Registry.installed(Path({str(tmp_path)!r}))\n"
-        "print([e.spec.id for e in registry.engines[len(BUILT_IN) :]], {'torch', 'diffusers', 'numpy', 'cv2'} & set(sys.modules))"
+        "models = [e.spec.id for e in registry.engines[len(BUILT_IN) :]]\n"
+        "print(models, {'torch', 'diffusers', 'numpy', 'cv2'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['mine'] set()"
@@ -247,3 +248,27 @@ def test_a_model_of_two_stages_finds_the_other_beside_it(tmp_path: Path, zoo_fol
         first, second = engine.run(Work(task, crop, hole, params, (1, 2), "a cat"), Silent())
         assert first.shape == crop.shape
         assert np.abs(first - second).max() > 0.05
+
+
+@pytest.mark.diffusion
+def test_a_prior_counts_as_needed_and_as_held(tmp_path: Path, zoo_folder: Folder) -> None:
+    pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
+    from engines.diffusion import zoo
+    from frisket.engines.diffusion.budget import need_of
+
+    decoder = zoo.install(Family.KANDINSKY22, zoo_folder(Family.KANDINSKY22), tmp_path, "decoder")
+    engine = DiffusionEngine(tmp_path / "decoder", decoder, Residency(limit=1 << 40))
+    alone = engine.need
+    assert alone == need_of(tmp_path / "decoder", decoder, 4)
+    prior = zoo.install(Family.KANDINSKY22_PRIOR, zoo_folder(Family.KANDINSKY22_PRIOR), tmp_path, "prior")
+    first = need_of(tmp_path / "prior", prior, 4)
+    assert (engine.need.weights, engine.need.largest) == (
+        alone.weights + first.weights,
+        max(alone.largest, first.largest),
+    )
+    assert engine._held() == 0
+    engine.load()
+    assert engine._held() == pytest.approx(engine.need.weights, rel=0.001), "files hold a few buffers, too"
+    assert engine._held() > 1.05 * alone.weights
+    tight = DiffusionEngine(tmp_path / "decoder", decoder, Residency(limit=alone.weights + first.weights // 2))
+    assert not tight.fits()
