@@ -39,6 +39,15 @@ def test_a_run_needs_the_weights_and_the_dearer_of_step_and_decode() -> None:
     assert wide.peak(Setting(), MP, 1, RULE) == pytest.approx(SDXL.weights + 3 * GIB)
 
 
+def test_a_model_beside_it_takes_room_all_the_time() -> None:
+    both = SDXL.beside(replace(FLUX, weights=7 * GIB, largest=6 * GIB))
+    assert both == replace(SDXL, weights=SDXL.weights + 7 * GIB, largest=6 * GIB)
+    assert both.peak(Setting(), MP, 1, RULE) == SDXL.peak(Setting(), MP, 1, RULE) + 7 * GIB
+    freed, alone = (need.peak(Setting().after(Rung.FREE_CACHES), MP, 1, RULE) for need in (both, SDXL))
+    assert freed == alone + 7 * GIB, "only its own encoders rest"
+    assert both.peak(Setting().after(Rung.MODEL_OFFLOAD), MP, 1, RULE) == pytest.approx((6 + 1.5) * GIB)
+
+
 def test_every_rung_needs_no_more_than_the_one_before() -> None:
     setting, peaks = Setting(), []
     while (rung := ALL.next(setting)) is not None:

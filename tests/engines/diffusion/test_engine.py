@@ -26,6 +26,7 @@ from frisket.edits.results import ResultMeta
 from frisket.edits.run import EngineEasel, make_easel
 from frisket.engines.diffusion import engine as module
 from frisket.engines.diffusion.engine import DiffusionEngine, check_parts, ran_out
+from frisket.engines.diffusion.residency import Residency
 from frisket.engines.registry import BUILT_IN, Registry
 from frisket.engines.spec import DegradationKind, Silent, Task, Work
 from frisket.errors import DiffusionPartsMissing, ModelNotInstalled, OutOfMemory, TaskNotSupported

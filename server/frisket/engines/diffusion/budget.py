@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frisket.engines.diffusion.ladder import TILE, Reach, Rung, Setting, smaller
@@ -75,6 +75,10 @@ class Need:
         if Rung.FREE_CACHES in setting.rungs:
             return round(max(self.weights, self.weights - self.encoders + works))
         return round(self.weights + works)
+
+    def beside(self, other: Need) -> Need:
+        """With another model's weights that are there, too, and work before this one's. Its encoders never rest."""
+        return replace(self, weights=self.weights + other.weights, largest=max(self.largest, other.largest))
 
 
 def need_of(folder: Path, record: Record, width: int) -> Need:

@@ -16,7 +16,7 @@ from frisket.engines.diffusion.residency import Residency
 from frisket.engines.diffusion.table import TRAITS, Row
 from frisket.engines.spec import EngineSpec, Report, Work
 from frisket.engines.vision_ops import make_importable
-from frisket.errors import DiffusionPartsMissing, EngineFailed
+from frisket.errors import DiffusionPartsMissing, EngineFailed, ModelNotInstalled
 from frisket.models.families import Family, Purpose
 from frisket.models.record import Record
 from frisket.raster.geometry import Size
@@ -79,9 +79,18 @@ class DiffusionEngine:
 
     @property
     def need(self) -> Need:
-        """What a run takes."""
+        """What a run takes, with that of a prior, which is a model of its own: opening says where it is missing."""
         if self._need is None:
-            self._need = need_of(self._folder, self._record, 2 if on_card() else 4)
+            width = 2 if on_card() else 4
+            need = need_of(self._folder, self._record, width)
+            if self._record.family in AFTER_A_PRIOR:
+                from frisket.engines.diffusion.opening import prior_of
+
+                try:
+                    need = need.beside(need_of(*prior_of(self._folder, self._record), width))
+                except ModelNotInstalled:
+                    return need
+            self._need = need
         return self._need
 
     def run(self, work: Work, report: Report) -> list[np.ndarray]:
@@ -196,7 +205,8 @@ class DiffusionEngine:
         from frisket.engines.diffusion.placing import networks
 
         kind = torch.device(device()).type
-        parts = {id(part): part for pipe in self._pipes.values() for part in networks(pipe).values()}
+        pipes = [*self._pipes.values(), *filter(None, [self._first])]
+        parts = {id(part): part for pipe in pipes for part in networks(pipe).values()}
         weights = (weight for part in parts.values() for weight in part.parameters())
         return sum(weight.nbytes for weight in weights if weight.device.type == kind)
 
