@@ -31,7 +31,12 @@ BESIDE = {
 }  # fmt: skip
 # The one way back up the design allows: rpc writes the note that clients read; `cli serve` starts rpc by a late import.
 ALSO = {"rpc": {"client.places"}}
-LATE = {("cli.serve", "rpc.config"), ("cli.serve", "rpc.limits"), ("cli.serve", "rpc.serve")}
+LATE = {
+    ("cli.serve", "rpc.certificate"),
+    ("cli.serve", "rpc.config"),
+    ("cli.serve", "rpc.limits"),
+    ("cli.serve", "rpc.serve"),
+}
 
 
 def modules() -> list[Path]:

@@ -6,8 +6,8 @@ FrisketError
 │                    RequestInvalid RegionInvalid NothingToSampleFrom MoveLeavesNothing
 │                    UploadTruncated UploadStalled UploadTooLong UploadCorrupt
 │                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
-│                    PictureWithheld AddonUnsuitable
-├── unauthenticated  TokenMissing TokenWrong HubGated HubRefused
+│                    PictureWithheld AddonUnsuitable LinkInvalid
+├── unauthenticated  TokenMissing TokenWrong HubGated HubRefused ServerNotTheOne
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
 │                    ModelNotListed ModelNotInstalled HubHasNot
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
@@ -301,6 +301,13 @@ class ModelFamilyUnknown(_BadRequest):
     remedy_template = "Name its family with --family: {families}."
 
 
+class LinkInvalid(_BadRequest):
+    slug = "link-invalid"
+    title = "This line names no server"
+    cause_template = "It is not of the form frisket://TOKEN@HOST:PORT/CERTIFICATE."
+    remedy_template = "Paste the whole line that `frisket serve` prints, from frisket:// to its end."
+
+
 class AddonUnsuitable(_BadRequest):
     slug = "addon-unsuitable"
     title = "The add-on does not go with this model"
@@ -332,6 +339,14 @@ class TokenWrong(FrisketError):
     title = "The server does not accept this token"
     cause_template = "The token differs from the server's."
     remedy_template = "Restart the editor so that it reads the new token, or paste the one that `frisket serve` shows."
+
+
+class ServerNotTheOne(FrisketError):
+    slug = "server-not-the-one"
+    kind = Kind.UNAUTHENTICATED
+    title = "This is not the server that the line was for"
+    cause_template = "What answers at {address} shows another certificate. Nothing was sent to it."
+    remedy_template = "Paste the line that `frisket serve` prints now. If it has not changed, somebody stands between."
 
 
 class HubGated(FrisketError):
@@ -760,7 +775,9 @@ class AddressNotAllowed(FrisketError):
     kind = Kind.UNSUPPORTED
     title = "The server will not listen there in the clear"
     cause_template = "{address} can be reached from other machines, and no certificate was given."
-    remedy_template = "Listen on 127.0.0.1, or add --tls-cert and --tls-key."
+    remedy_template = (
+        'Run `pip install "frisket[remote]"`: the server then makes one itself. Or add --tls-cert and --tls-key.'
+    )
 
 
 # --- internal --------------------------------------------------------------------------------------------------------

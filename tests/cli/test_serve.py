@@ -86,7 +86,7 @@ def test_a_second_server_in_the_same_home_is_refused(server: ServerProcess) -> N
     assert str(server.runtime.pid) in done.stderr
 
 
-@pytest.mark.parametrize(("listen", "slug"), [("0.0.0.0:0", "address-not-allowed"), ("TAKEN", "address-in-use")])
+@pytest.mark.parametrize(("listen", "slug"), [("nowhere", "address-invalid"), ("TAKEN", "address-in-use")])
 def test_addresses_are_checked(server: ServerProcess, tmp_path: Path, listen: str, slug: str) -> None:
     listen = server.runtime.address if listen == "TAKEN" else listen
     done = run_cli("serve", "--listen", listen, home=tmp_path, check=False)

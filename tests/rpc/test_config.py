@@ -31,7 +31,8 @@ from live import ServerProcess
         ("[::]:7411", False),
     ],
 )
-def test_which_addresses_only_this_machine_reaches(listen: str, local: bool) -> None:
+def test_which_addresses_only_this_machine_reaches(listen: str, local: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frisket.rpc.config.can_make", lambda: False)
     assert is_local(listen) is local
     if not local:
         with pytest.raises(AddressNotAllowed):

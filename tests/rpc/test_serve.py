@@ -79,7 +79,8 @@ def test_a_taken_address_leaves_no_note(server: ServerProcess, tmp_path: Path) -
     assert not (tmp_path / RUNTIME_FILE).exists()
 
 
-def test_an_open_address_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+def test_an_open_address_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frisket.rpc.config.can_make", lambda: False)
     with pytest.raises(AddressNotAllowed):
         serve(ServerConfig(tmp_path / "home", "0.0.0.0:0"))
     assert not (tmp_path / "home").exists()

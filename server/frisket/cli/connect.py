@@ -16,13 +16,14 @@ import click
 from frisket.client import places
 from frisket.client.client import Client
 from frisket.client.launch import start_server
+from frisket.client.link import is_link, parse
 from frisket.errors import ServerNotRunning
 
 server_option = click.option(
     "--server",
-    metavar="HOST:PORT",
+    metavar="LINE",
     envvar="FRISKET_SERVER",
-    help="Use this server instead of the one found on this machine; its token is read from FRISKET_TOKEN.",
+    help="Another server: the line that it printed, or HOST:PORT of a tunnel (token in FRISKET_TOKEN).",
 )
 
 NAME = "frisket-cli"
@@ -34,7 +35,10 @@ def serve_command(*more: str) -> list[str]:
 
 
 def running(server: str | None) -> places.Runtime:
-    """The server given, or the one noted on this machine. Raises ServerNotRunning."""
+    """The server given, or the one noted on this machine. Raises ServerNotRunning, LinkInvalid."""
+    if server and is_link(server):
+        link = parse(server)
+        return places.Runtime(link.address, link.token, 0, "", link.pin)
     if server:
         return places.Runtime(server, os.environ.get("FRISKET_TOKEN", ""), 0, "")
     return places.read_runtime(places.home())
@@ -42,9 +46,15 @@ def running(server: str | None) -> places.Runtime:
 
 @contextlib.contextmanager
 def client_of(runtime: places.Runtime) -> Iterator[Client]:
-    from frisket.client.grpc_transport import GrpcTransport
+    if runtime.pin:  # grpcio cannot hold a server to one certificate
+        from frisket.client.h2_transport import H2Transport
 
-    client = Client(GrpcTransport(runtime.address, runtime.token), NAME)
+        transport = H2Transport(runtime.address, runtime.token, pin=runtime.pin)
+    else:
+        from frisket.client.grpc_transport import GrpcTransport
+
+        transport = GrpcTransport(runtime.address, runtime.token)
+    client = Client(transport, NAME)
     try:
         yield client
     finally:

@@ -24,8 +24,8 @@ from frisket.models.hub import hub_of
 from frisket.models.record import Record
 
 FAMILIES = [family.value for family in Family]
-SERVER = "Work on the models of this server instead of this machine's; its token is read from FRISKET_TOKEN."
-server_option = click.option("--server", metavar="HOST:PORT", envvar="FRISKET_SERVER", help=SERVER)
+SERVER = "Work on another server's models: the line that it printed, or HOST:PORT of a tunnel (token in FRISKET_TOKEN)."
+server_option = click.option("--server", metavar="LINE", envvar="FRISKET_SERVER", help=SERVER)
 
 
 @click.group()

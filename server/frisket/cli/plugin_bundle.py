@@ -48,9 +48,11 @@ SHIPPED = (
     "client/h2_transport.py",
     "client/h2_wire.py",
     "client/launch.py",
+    "client/link.py",
     "client/places.py",
     "client/session.py",
     "client/status.py",
+    "client/tls.py",
     "client/transport.py",
 )
 

@@ -11,6 +11,7 @@ import click
 
 from frisket.cli.speak import spoken
 from frisket.client import places
+from frisket.client.link import Link
 
 DEFAULT_LISTEN = "127.0.0.1:7411"
 UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 1 << 20, "GIB": 1 << 30}
@@ -66,11 +67,13 @@ def serve(
 ) -> None:
     """Run the server that editors connect to, until Ctrl+C.
 
-    It listens on this machine alone and asks for a token; editors on this machine find both by themselves.
+    It listens on this machine alone and asks for a token; editors on this machine find both by themselves. For other
+    machines give an address of this one: it then speaks TLS, and prints a line to paste there.
 
     \b
     Example:
       frisket serve
+      frisket serve --listen 0.0.0.0:7411
       frisket serve --listen 127.0.0.1:0 --idle-exit 900
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # we have words of our own for what it would say
@@ -99,4 +102,16 @@ def serve(
         gpu_memory=gpu_memory,
         pinned=pinned,
     )
-    run(config, lambda runtime: click.echo(f"Frisket {runtime.version} listens on {runtime.address}. Ctrl+C stops it."))
+    run(config, lambda runtime: _say(runtime, listen))
+
+
+def _say(runtime: places.Runtime, listen: str) -> None:
+    click.echo(f"Frisket {runtime.version} listens on {runtime.address}. Ctrl+C stops it.")
+    if runtime.pin:
+        from frisket.rpc.certificate import reached_at
+
+        host, port = listen.rpartition(":")[0], runtime.address.rpartition(":")[2]
+        link = Link(reached_at(f"{host}:{port}"), runtime.token, runtime.pin)
+        click.echo(
+            f"On another machine paste this line where a server is asked for; who has it may use this one:\n{link}"
+        )

@@ -33,11 +33,14 @@ _PREFIX = struct.Struct(">BI")  # compressed flag, length
 class H2Transport:
     """Calls to `address` ("host:port" or "unix:/path") with `token`. No connection is made before the first call.
 
+    pin: sha256 of the server's certificate, 64 hex digits; with one TLS is spoken (`client.link`).
+
     Not for calls from several threads at once: that raises RuntimeError. `interrupt` is the exception.
     """
 
-    def __init__(self, address: str, token: str = "", connect_timeout: float = 10.0) -> None:
+    def __init__(self, address: str, token: str = "", connect_timeout: float = 10.0, pin: str = "") -> None:
         self.address = address
+        self._pin = pin
         self._token = token
         self._connect_timeout = connect_timeout
         self._wire: Wire | None = None
@@ -107,7 +110,7 @@ class H2Transport:
             limit = self._connect_timeout
             if until is not None:
                 limit = min(limit, max(0.0, until - time.monotonic()))
-            self._wire = Wire(connect(self.address, self._wake, limit))
+            self._wire = Wire(connect(self.address, self._wake, limit, self._pin))
         self._wire.touch()
         return self._wire
 
@@ -128,7 +131,7 @@ class H2Transport:
         unix = self.address.startswith("unix:")
         headers = [
             (":method", "POST"),
-            (":scheme", "http"),
+            (":scheme", "https" if self._pin else "http"),
             (":path", SERVICE + method),
             (":authority", "localhost" if unix else self.address),
             ("te", "trailers"),

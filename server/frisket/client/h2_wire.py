@@ -1,7 +1,6 @@
-"""One HTTP/2 connection over a plain socket: opening it, and moving its bytes while anything may interrupt the wait.
+"""One HTTP/2 connection over a socket: opening it, and moving its bytes while anything may interrupt the wait.
 
-Built on the pure-Python h2 package, so that an editor's own interpreter can carry it. No TLS: it speaks to the same
-machine or through a tunnel.
+Built on the pure-Python h2 package, so that an editor's own interpreter can carry it.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
+from frisket.client.tls import TlsSocket, wrapped
 from frisket.errors import Cancelled, ConnectionLost, ServerUnreachable
 
 RECEIVE_WINDOW = 16 << 20  # bytes in flight towards us; bounds what one read can bring
@@ -56,10 +56,11 @@ class Wake:
         self._writer.close()
 
 
-def connect(address: str, wake: Wake, timeout: float) -> socket.socket:
+def connect(address: str, wake: Wake, timeout: float, pin: str = "") -> socket.socket | TlsSocket:
     """A connected non-blocking socket to "host:port", "[v6]:port" or "unix:/path".
 
-    Raises errors.ServerUnreachable, or errors.Cancelled when `wake` is called meanwhile.
+    pin: sha256 of the server's certificate; with one, TLS is spoken. Raises errors.ServerUnreachable, ServerNotTheOne,
+    or Cancelled when `wake` is called meanwhile.
     """
     until = time.monotonic() + timeout
     reason = "the address is neither host:port nor unix:/path"
@@ -67,6 +68,9 @@ def connect(address: str, wake: Wake, timeout: float) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             _connect_one(sock, target, wake, until)
+            if family != getattr(socket, "AF_UNIX", None):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return wrapped(sock, address, pin, wake, until) if pin else sock
         except OSError as exc:
             sock.close()
             reason = (exc.strerror or str(exc)).lower()
@@ -74,9 +78,6 @@ def connect(address: str, wake: Wake, timeout: float) -> socket.socket:
         except BaseException:
             sock.close()
             raise
-        if family != getattr(socket, "AF_UNIX", None):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
     raise ServerUnreachable(address=address, reason=reason)
 
 
@@ -114,7 +115,7 @@ def _connect_one(sock: socket.socket, target: object, wake: Wake, until: float) 
 class Wire:
     """An HTTP/2 connection. `http` is h2's state; `exchange` is the only place that reads or writes the socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket | TlsSocket) -> None:
         self._sock = sock
         # Output that the socket did not take yet outlives a call: it may hold the settings' acknowledgement.
         self._unsent: collections.deque[memoryview] = collections.deque()

@@ -22,12 +22,16 @@ RUNTIME_FILE = "server.json"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A running server: where it listens ("127.0.0.1:PORT" or "unix:/path"), its token, process and version."""
+    """A running server: where it listens ("127.0.0.1:PORT" or "unix:/path"), its token, process and version.
+
+    pin: sha256 of its certificate; empty = it speaks in the clear.
+    """
 
     address: str
     token: str
     pid: int
     version: str
+    pin: str = ""
 
     def __repr__(self) -> str:
         return f"Runtime(address={self.address!r}, token='***', pid={self.pid}, version={self.version!r})"

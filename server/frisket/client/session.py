@@ -13,6 +13,7 @@ from typing import Protocol
 
 from frisket.client.client import Client, Picture
 from frisket.client.h2_transport import H2Transport
+from frisket.client.link import is_link, parse
 from frisket.client.places import read_runtime
 from frisket.edits.requests import EditRequest
 from frisket.edits.results import Plan
@@ -52,13 +53,14 @@ class Session:
     address: str
     token: str = field(repr=False)
     name: str
+    pin: str = ""
     client: Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client", self._another(10.0))
 
     def _another(self, connect_timeout: float) -> Client:
-        return Client(H2Transport(self.address, self.token, connect_timeout), self.name)
+        return Client(H2Transport(self.address, self.token, connect_timeout, self.pin), self.name)
 
     def interrupt(self) -> None:
         self.client.interrupt()
@@ -112,10 +114,21 @@ class Session:
                     client.cancel(job.id)
 
 
+def at(text: str, token: str, name: str) -> Session:
+    """A session with the server at "host:port" or "unix:/path", or with the one that a pasted line names.
+
+    token: for an address; a line brings its own. Raises LinkInvalid.
+    """
+    if is_link(text):
+        link = parse(text)
+        return Session(link.address, link.token, name, link.pin)
+    return Session(text, token, name)
+
+
 def running(home: Path, name: str) -> Session:
     """A session with the server noted in `home`. Raises ServerNotRunning (also when that one died), TokenWrong."""
     runtime = read_runtime(home)
-    session = Session(runtime.address, runtime.token, name)
+    session = Session(runtime.address, runtime.token, name, runtime.pin)
     try:
         session.client.server_info()
     except FrisketError as error:

@@ -8,10 +8,11 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from frisket.errors import AddressInvalid, AddressNotAllowed, CertificateUnusable, HomeUnusable
+from frisket.rpc.certificate import can_make, own_pair
 from frisket.rpc.limits import Limits
 
 DEFAULT_LISTEN = "127.0.0.1:7411"
@@ -25,13 +26,13 @@ class ServerConfig:
     """home: Frisket's folder. listen: "HOST:PORT" (port 0 = any free one) or "unix:/path".
 
     cache_folder: for compiled code, may be shared by several homes; None = home/cache. models_folder: of installed
-    models, may be shared too; None = home/models. tls_cert, tls_key: PEM files;
-    needed for any address that other machines can reach. engines: "module:attribute" of engines beside the installed
-    ones. idle_exit: seconds without call or job after which the server ends, 0 = never. drain_seconds: how long a
-    stopping server waits for running jobs (they are done again at the next start if need be). owner: id of a process
-    with which the server ends, 0 = none. sweep_home: remove the home at the end. safety_checker: what trained models
-    paint is shown only after a checker has seen it. gpu_memory: bytes of the card that models may take, None = all.
-    pinned: ids of models that stay loaded once they are.
+    models, may be shared too; None = home/models. tls_cert, tls_key: PEM files; where other machines can reach the
+    address and none are given, the home's own pair is used (`certificate`). engines: "module:attribute" of engines
+    beside the installed ones. idle_exit: seconds without call or job after which the server ends, 0 = never.
+    drain_seconds: how long a stopping server waits for running jobs (they are done again at the next start if need be).
+    owner: id of a process with which the server ends, 0 = none. sweep_home: remove the home at the end. safety_checker:
+    what trained models paint is shown only after a checker has seen it. gpu_memory: bytes of the card that models may
+    take, None = all. pinned: ids of models that stay loaded once they are.
     """
 
     home: Path
@@ -59,13 +60,22 @@ class ServerConfig:
         return self.models_folder or self.home / "models"
 
     def check_address(self) -> None:
-        """Raises AddressInvalid, CertificateUnusable, AddressNotAllowed for an open address in the clear."""
+        """Raises AddressInvalid, CertificateUnusable; AddressNotAllowed for an open address in the clear, where no
+        certificate can be made."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise CertificateUnusable(reason="Only one of the two files was given")
         if self.tls_cert and self.tls_key:
             check_pair(self.tls_cert, self.tls_key)
-        elif not is_local(self.listen):
+        elif not is_local(self.listen) and not can_make():
             raise AddressNotAllowed(address=self.listen)
+
+    def with_own_pair(self) -> ServerConfig:
+        """With the home's own certificate where one is needed. The home exists. Raises HomeUnusable."""
+        if self.tls_cert or is_local(self.listen):
+            return self
+        with usable(self.home):
+            cert, key = own_pair(self.home)
+        return replace(self, tls_cert=cert, tls_key=key)
 
 
 def is_local(listen: str) -> bool:

@@ -24,6 +24,7 @@ from frisket.jobs.blobs import Blobs
 from frisket.jobs.desk import Desk
 from frisket.jobs.store import Store
 from frisket.models.folder import Folder
+from frisket.rpc.certificate import fingerprint, reached_here
 from frisket.rpc.config import ServerConfig, prepare_home, server_token, usable
 from frisket.rpc.shelf import Shelf
 from frisket.rpc.status import Gate
@@ -103,6 +104,7 @@ class Server:
         HomeUnusable, JobsUnreadable."""
         self.config.check_address()
         prepare_home(self.config.home)
+        self.config = self.config.with_own_pair()
         _more_files()
         with _sole(self.config.home):
             await self._run(on_ready)
@@ -134,7 +136,8 @@ class Server:
             await server.start()
             await desk.start()
             await healthy.set(STUDIO, health_pb2.HealthCheckResponse.SERVING)
-            runtime = Runtime(address, token, os.getpid(), frisket.__version__)
+            pin = fingerprint(config.tls_cert) if config.tls_cert else ""
+            runtime = Runtime(reached_here(address), token, os.getpid(), frisket.__version__, pin)
             with usable(config.home):
                 write_runtime(config.home, runtime)
             log.debug("listening on %s", address)
