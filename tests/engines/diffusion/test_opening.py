@@ -117,6 +117,24 @@ def test_a_tensor_that_is_no_number_is_told(zoo_folder: Zoo, tmp_path: Path):
         open_(Family.SD15, folder)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float8_e4m3fn"])
+def test_one_value_anywhere_is_seen(value: str, dtype: str, zoo_folder: Zoo):
+    from engines.diffusion.zoo import record_of
+    from frisket.engines.diffusion.opening import check_finite_and_there
+
+    if dtype.startswith("float8") and value != "nan":
+        pytest.skip("this format has no infinity")
+    record, kind = record_of(Family.SD15, zoo_folder(Family.SD15)), getattr(torch, dtype)
+    for at in (0, 12_345, 299_999):
+        part = torch.nn.Linear(600, 500).to(kind).requires_grad_(False)
+        part.register_buffer("empty", torch.zeros(0).to(kind))
+        check_finite_and_there("unet", part, record)
+        part.weight.view(-1)[at] = float(value)
+        with pytest.raises(ModelDamaged, match=r"unet\.weight holds values that are no numbers"):
+            check_finite_and_there("unet", part, record)
+
+
 def test_what_a_vae_was_trained_to_subtract_must_be_numbers_too(zoo_folder: Zoo, tmp_path: Path):
     """It is no parameter."""
     folder = copy_of(zoo_folder(Family.FLUX2_KLEIN), tmp_path)
