@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fakes.torchfiles import legacy, zipped
 from fakes.weights import CHOSEN, UNET, pipeline, safetensors
 from frisket.errors import (
     Cancelled,
@@ -19,6 +21,7 @@ from frisket.errors import (
 from frisket.models.adopt import adopt
 from frisket.models.families import Family, Purpose
 from frisket.models.folder import Folder
+from frisket.models.networks import MARKS
 
 
 @pytest.fixture
@@ -93,11 +96,56 @@ def test_names(folder: Folder, source: Path) -> None:
     assert folder.ids() == ["mine"]
 
 
-@pytest.mark.parametrize("name", ["model.ckpt", "model.pth", "model.bin", "model.pt", "model", "model.gguf"])
+@pytest.mark.parametrize("name", ["model.ckpt", "model.bin", "model", "model.gguf"])
 def test_pickles_and_others_are_refused_unread(folder: Folder, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x80\x02cposix\nsystem\nq\x00.")
-    with pytest.raises(ModelFileUnusable, match=r"only \.safetensors"):
+    with pytest.raises(ModelFileUnusable, match=r"only \.onnx, \.pt, \.pth, \.safetensors"):
         adopt(folder, tmp_path / name, "mine", Family.SD15)
+
+
+@pytest.mark.parametrize("name", ["model.pth", "model.pt", "model.onnx"])
+def test_only_networks_come_as_such_files(folder: Folder, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(zipped({"a": (1,)}))
+    for family in (Family.SD15, Family.LORA, Family.VAE):
+        with pytest.raises(ModelFileUnusable, match="taken of networks alone"):
+            adopt(folder, tmp_path / name, "mine", family)
+    assert folder.ids() == []
+
+
+@pytest.mark.parametrize("write", [zipped, legacy])
+def test_a_network_is_known_by_its_tensors(folder: Folder, tmp_path: Path, write: Callable[..., bytes]) -> None:
+    raw = write({f"module.{mark}": (2,) for mark in MARKS[Family.RETINAFACE]})
+    (tmp_path / "detection_Resnet50_Final.pth").write_bytes(raw)
+    made = adopt(folder, tmp_path / "detection_Resnet50_Final.pth")
+    assert (made.id, made.family) == ("detection-resnet50-final", Family.RETINAFACE)
+    assert made.purposes == (Purpose.DETECT_FACES,)
+    assert [file.path for file in made.files] == ["detection_Resnet50_Final.pth"]
+    assert (folder.path(made.id) / made.files[0].path).read_bytes() == raw
+    assert folder.verify(made.id) == ()
+
+
+def test_an_unknown_upscaler_must_be_called_one(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "mine.pth").write_bytes(zipped({"conv.weight": (2, 2)}))
+    with pytest.raises(ModelFamilyUnknown) as caught:
+        adopt(folder, tmp_path / "mine.pth")
+    assert "upscaler" in caught.value.remedy
+    assert adopt(folder, tmp_path / "mine.pth", family=Family.UPSCALER).family is Family.UPSCALER
+    with pytest.raises(ModelFileUnusable, match="a model of the family gfpgan is wanted, it has not the marks of one"):
+        adopt(folder, tmp_path / "mine.pth", "other", Family.GFPGAN)
+
+
+def test_networks_that_belong_together_come_as_a_folder(folder: Folder, tmp_path: Path) -> None:
+    files = {"a.pth": zipped({"a": (1,)}), "b.pth": zipped({"b": (1,)}), "README.md": b"read", "evil.ckpt": b"evil"}
+    made = adopt(folder, lay(tmp_path / "pair", files), family=Family.UPSCALER)
+    assert [file.path for file in made.files] == ["a.pth", "b.pth"]
+
+
+def test_a_network_that_would_run_something_is_refused(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "gfpgan.pth").write_bytes(b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.")
+    for family in (None, Family.GFPGAN):
+        with pytest.raises(ModelFileUnusable, match="never run"):
+            adopt(folder, tmp_path / "gfpgan.pth", family=family)
+    assert not folder.root.exists(), "told before anything is copied"
 
 
 def test_a_pickle_under_another_name_is_refused(folder: Folder, tmp_path: Path) -> None:

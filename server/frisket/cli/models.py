@@ -184,7 +184,7 @@ def verify(model: str | None, server: str | None, as_json: bool) -> None:
 @json_option
 @spoken
 def import_(source: Path, model: str, family: str | None, as_json: bool) -> None:
-    """Copy a diffusers folder or a .safetensors file in. Its header is checked; pickles are refused unread.
+    """Copy a diffusers folder, a .safetensors file or a network (.pth, .onnx) in. Its header is checked; nothing runs.
 
     \b
     Example:

@@ -16,6 +16,7 @@ from frisket.engines.diffusion.guard import check_files
 from frisket.engines.vision_ops import make_importable
 from frisket.errors import ModelDamaged, ModelFileUnusable, NetworkPartsMissing
 from frisket.models import safetensors, torchfile
+from frisket.models.networks import PREFIX
 from frisket.models.record import Record
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     Net = TypeVar("Net", bound=torch.nn.Module)
 
 PARTS = ("torch", "spandrel", "safetensors")
-PREFIX = "module."  # before every name, where a network was trained on several cards
 WEIGHTS = torchfile.SUFFIXES | {".safetensors"}
 
 

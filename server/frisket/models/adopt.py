@@ -1,4 +1,4 @@
-"""A model that the user has already: a diffusers folder or one .safetensors file; copied, checked, never unpickled."""
+"""A model that the user has already: a diffusers folder, a .safetensors file, a network; copied, checked, never run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import os
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from frisket.errors import ModelAlreadyThere, ModelFamilyUnknown, ModelFileUnusable, ParameterOutOfRange
+from frisket.models import networks
 from frisket.models.catalogue import Commercial, Licence, is_id, is_plain
 from frisket.models.choice import INDEX, choose, components
-from frisket.models.families import PURPOSES, Family
+from frisket.models.families import FILES, PURPOSES, Family
 from frisket.models.folder import PIECE, Folder, Report, silent
 from frisket.models.recognise import family_of_component, family_of_pipeline, family_of_tensors
 from frisket.models.record import Held, Record
-from frisket.models.safetensors import check_folder, read_header
+from frisket.models.safetensors import read_header
 
 ENCODER = "image_encoder"  # folder beside an IP-Adapter's weights: what reads pictures for it
 UNKNOWN = Licence("unknown", "", Commercial.UNKNOWN)
+TAKEN = frozenset().union(*FILES.values())  # kinds of single files
 
 
 def adopt(
@@ -35,17 +37,17 @@ def adopt(
         raise ParameterOutOfRange(name="id", value=model, wanted="lower case, digits, . _ -, at most 64 characters")
     with folder.guarded(model):
         base = source if source.is_dir() else source.parent
-        files = _files_of_folder(source) if source.is_dir() else _one_file(source)
-        check_folder(base, files)
+        files = _files(source, family)
         found = family or _family(source, files)
     if found is None:
         raise ModelFamilyUnknown(path=source, families=", ".join(f.value for f in Family))
+    networks.check(base, files, found)
     with folder.claim(model):
         if folder.path(model).exists():
             raise ModelAlreadyThere(model=model, folder=folder.path(model))
         folder.make_room(model, sum((base / path).stat().st_size for path in files))
         held = _copy_all(base, files, folder.staging(model), report)
-        check_folder(folder.staging(model), files)  # what was copied is what counts
+        networks.check(folder.staging(model), files, found)  # what was copied is what counts
         made = Record(
             id=model,
             title=source.name,
@@ -65,11 +67,24 @@ def _id_of(source: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64]
 
 
+def _files(source: Path, family: Family | None) -> tuple[str, ...]:
+    if not source.is_dir():
+        return _one_file(source)
+    if family and family in FILES:  # networks that work together, one beside the other
+        names = sorted(path.name for path in source.iterdir() if path.suffix in FILES[family] and is_plain(path.name))
+        for name in names:
+            _contained(source, name)
+        if names:
+            return tuple(names)
+    return _files_of_folder(source)
+
+
 def _one_file(source: Path) -> tuple[str, ...]:
     if not source.is_file():
         raise ModelFileUnusable(path=source, reason="there is no such file")
-    if source.suffix != ".safetensors":
-        raise ModelFileUnusable(path=source, reason="only .safetensors files are taken: others could run code")
+    if source.suffix not in TAKEN:
+        reason = f"only {', '.join(sorted(TAKEN))} files are taken: others could run code"
+        raise ModelFileUnusable(path=source, reason=reason)
     if not is_plain(source.name):
         raise ModelFileUnusable(path=source, reason="rename it: letters, digits, spaces and . _ - only")
     return (source.name,)
@@ -108,10 +123,13 @@ def _family(source: Path, files: tuple[str, ...]) -> Family | None:
         return family_of_pipeline(components((source / INDEX).read_bytes(), str(source))[""], source)
     if source.is_dir() and (found := family_of_component(source)):
         return found
-    weights = [path for path in files if path.endswith(".safetensors") and not path.startswith(f"{ENCODER}/")]
+    weights = [path for path in files if PurePosixPath(path).suffix in TAKEN and not path.startswith(f"{ENCODER}/")]
     if len(weights) != 1:
         return None
-    return family_of_tensors(read_header((source if source.is_dir() else source.parent) / weights[0]))
+    path = (source if source.is_dir() else source.parent) / weights[0]
+    if (found := networks.family_of(path)) or path.suffix != ".safetensors":
+        return found
+    return family_of_tensors(read_header(path))
 
 
 def _copy_all(base: Path, files: tuple[str, ...], staging: Path, report: Report) -> tuple[Held, ...]:

@@ -88,3 +88,15 @@ PURPOSES: Mapping[Family, tuple[Purpose, ...]] = {
     Family.PARSENET: (Purpose.PARSE_FACES,),
     Family.TRACER: (Purpose.SELECT_SUBJECT,),
 }  # a family that is not here does nothing by itself
+
+_WEIGHTS = frozenset({".pth", ".pt", ".safetensors"})
+FILES: Mapping[Family, frozenset[str]] = {  # what networks in one file come as; pipelines and add-ons: .safetensors
+    Family.UPSCALER: _WEIGHTS,
+    Family.GFPGAN: _WEIGHTS,
+    Family.RESTOREFORMER: _WEIGHTS,
+    Family.CODEFORMER: _WEIGHTS,
+    Family.RETINAFACE: _WEIGHTS,
+    Family.YUNET: frozenset({".onnx"}),
+    Family.PARSENET: _WEIGHTS,
+    Family.TRACER: _WEIGHTS,
+}
