@@ -16,6 +16,7 @@ from frisket.engines.faces.align import (
     Beyond,
     aligned,
     applied,
+    box_of,
     enlarged,
     fallback_mask,
     inverse,
@@ -87,6 +88,14 @@ def test_a_box_alone_is_taken_for_the_template_s_face() -> None:
     assert np.abs(points_of(row) - TEMPLATE).max() < 1e-4
     row[4:14] = np.arange(10)
     assert points_of(row).tolist() == np.arange(10).reshape(5, 2).tolist()
+
+
+def test_points_give_their_box_back_and_a_turned_head_keeps_its_size() -> None:
+    box = np.array([30.0, 40.0, FACE[2] - FACE[0], FACE[3] - FACE[1]])
+    assert np.abs(np.asarray(box_of(points_in(box))) - box).max() < 1e-3
+    turned = box_of(applied(similarity(1, 0.5, 0, 0), points_in(box)))
+    assert np.abs(np.asarray(turned)[2:] - box[2:]).max() < 1e-3
+    assert box_of(np.full((5, 2), np.nan)) is None
 
 
 @pytest.mark.parametrize("times", [2, 4])
