@@ -28,6 +28,7 @@ GROUP = "frisket.engines"
 MADE_OF: Mapping[Family, str] = {}
 BUILT_IN = (  # the first one answers when none is asked for
     "frisket.engines.patch.engine:ENGINE",
+    "frisket.engines.faces.cascade:ENGINE",
     "frisket.engines.faces.enhance:ENGINE",
 )
 
