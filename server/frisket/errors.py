@@ -3,7 +3,7 @@
 FrisketError
 ├── bad-request      MaskEmpty MaskMissing MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable
 │                    FileUnwritable ParameterUnknown ParameterOutOfRange ParameterNotHonoured
-│                    RequestInvalid RegionInvalid NothingToSampleFrom MoveLeavesNothing
+│                    RequestInvalid RegionInvalid NothingToSampleFrom NoFaceFound MoveLeavesNothing
 │                    UploadTruncated UploadStalled UploadTooLong UploadCorrupt
 │                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
 │                    PictureWithheld AddonUnsuitable LinkInvalid
@@ -11,7 +11,7 @@ FrisketError
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
 │                    ModelNotListed ModelNotInstalled HubHasNot
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
-│                    PluginFolderNotWritable JobsUnreadable HomeUnusable CertificateUnusable
+│                    PluginFolderNotWritable PluginNotRegistered JobsUnreadable HomeUnusable CertificateUnusable
 │                    AddressInvalid ModelAlreadyThere ModelBusy ModelDamaged ModelsFolderUnusable
 ├── too-large        ImageTooLarge PictureTooLarge UploadTooLarge
 ├── busy             QueueFull TooManyJobs DiskFull NoRoomForModel
@@ -236,6 +236,13 @@ class NothingToSampleFrom(_BadRequest):
     title = "Nothing is left to copy from"
     cause_template = "The selection leaves {known} known pixels around it; the engine needs at least {needed}."
     remedy_template = "Select less, or widen the context so that more of the picture is seen."
+
+
+class NoFaceFound(_BadRequest):
+    slug = "no-face-found"
+    title = "There is no face to restore"
+    cause_template = "{detector} found {what}."
+    remedy_template = "See what is found with `frisket faces`; select more around the face, or take another detector."
 
 
 class MoveLeavesNothing(_BadRequest):
@@ -489,6 +496,16 @@ class PluginFolderNotWritable(FrisketError):
     title = "The plug-in cannot be written"
     cause_template = "{folder}: {reason}."
     remedy_template = "Check the folder's permissions and the free space, or choose another folder with --into."
+
+
+class PluginNotRegistered(FrisketError):
+    slug = "plugin-not-registered"
+    kind = Kind.CONFLICT
+    title = "GIMP does not take the plug-in"
+    cause_template = "{folder} is complete, and {gimp} does not know it. It said: {told}"
+    remedy_template = (
+        "Start GIMP from a terminal and read what it says of frisket; `frisket plugin install` mends a damaged folder."
+    )
 
 
 class JobsUnreadable(FrisketError):

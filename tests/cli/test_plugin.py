@@ -2,6 +2,7 @@
 
 import json
 import sys
+import zipfile
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ def user(tmp_path, monkeypatch):
     for name in ("GIMP3_DIRECTORY", "XDG_CONFIG_HOME", "FRISKET_HOME", "APPDATA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
     monkeypatch.setattr(sys, "platform", "linux")
     return tmp_path
 
@@ -29,7 +31,7 @@ def test_install_path_uninstall(user):
     folders = [str(user / f".config/GIMP/{version}/plug-ins/frisket") for version in ("3.0", "3.2")]
     done = run("install", "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.output) == {"installed": folders, "guessed": False}
+    assert json.loads(done.output) == {"installed": folders, "guessed": False, "registered": ["unknown"] * 2}
     rows = json.loads(run("path", "--json").output)["folders"]
     assert [(row["folder"], row["gimp"], row["installed"] is not None) for row in rows] == [
         (folders[0], "3.0", True),
@@ -51,6 +53,42 @@ def test_a_guess_is_called_one(user):
     assert "Filters > Frisket" in done.output
 
 
+@pytest.mark.parametrize("says", ["yes", "no"])
+def test_gimp_is_asked_whether_it_takes_it(user, monkeypatch, says):
+    (user / ".config/GIMP/3.0").mkdir(parents=True)
+    (user / "bin").mkdir()
+    program = user / "bin" / "gimp-console-3.0"
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in *--version*) echo GIMP version 3.0.4;;'
+        f" *) echo frisket-registered:{says}; echo ImportError: h2 >&2;; esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{user}/bin:/bin:/usr/bin")
+    done = run("install")
+    if says == "yes":
+        assert "GIMP 3.0.4 takes it." in done.output
+    else:
+        assert done.exit_code == 6
+        assert "ImportError: h2" in done.output
+    assert "takes it" not in run("install", "--no-check").output
+
+
+def test_a_zip_unpacks_into_a_folder_that_gimp_takes(user):
+    target = user / "a" / "frisket.zip"
+    assert run("zip", "-o", str(target)).exit_code == 0
+    first = target.read_bytes()
+    run("zip", "-o", str(target))
+    assert target.read_bytes() == first, "the same plug-in is the same file"
+    with zipfile.ZipFile(target) as packed:
+        names = packed.namelist()
+        assert all(name.startswith("frisket/") and ".." not in name for name in names)
+        assert packed.getinfo("frisket/frisket.py").external_attr >> 16 & 0o111
+        assert not [name for name in names if name.endswith((".pyc", ".so", "launch.json"))]
+        assert {"frisket/vendor/frisket/client/h2_transport.py", "frisket/vendor/h2/connection.py"} <= set(names)
+    (user / "in-the-way").touch()
+    assert "cannot be written" in run("zip", "-o", str(user / "in-the-way" / "x.zip")).output
+
+
 def test_into_a_given_folder(user):
     done = run("install", "--into", str(user / "gimp-plugins"), "--json")
     assert json.loads(done.output)["installed"] == [str(user / "gimp-plugins" / "frisket")]
@@ -70,7 +108,7 @@ def test_an_error_has_words_and_an_exit_code(user):
     assert "--into" in done.output
 
 
-@pytest.mark.parametrize("command", ["install", "uninstall", "path"])
+@pytest.mark.parametrize("command", ["install", "uninstall", "path", "zip"])
 def test_help_has_an_example(command):
     done = run(command, "--help")
     assert f"frisket plugin {command}" in done.output

@@ -10,9 +10,11 @@ import click
 
 from frisket.cli import plugin_bundle
 from frisket.cli.connect import serve_command
+from frisket.cli.gimp_check import Registered, ask
 from frisket.cli.gimp_folders import Packaging, PluginFolder, default_folder, plugin_folders
 from frisket.cli.speak import answer, json_option, spoken
 from frisket.client import places
+from frisket.errors import PluginNotRegistered
 
 into_option = click.option(
     "--into",
@@ -33,12 +35,14 @@ def plugin() -> None:
 
 @plugin.command()
 @into_option
+@click.option("--check/--no-check", default=True, help="Ask each GIMP whether it takes the plug-in. [default: yes]")
 @json_option
 @spoken
-def install(into: Path | None, as_json: bool) -> None:
+def install(into: Path | None, check: bool, as_json: bool) -> None:
     """Install the plug-in for every GIMP 3 of this user.
 
-    An older one is replaced. Start GIMP again afterwards; the menu is Filters > Frisket.
+    An older one is replaced. Each GIMP that is found is started once, without a window, and asked whether it takes the
+    plug-in. Start GIMP again afterwards; the menu is Filters > Frisket.
 
     \b
     Example:
@@ -52,8 +56,36 @@ def install(into: Path | None, as_json: bool) -> None:
         lines.append(f"No GIMP 3 has run here yet: this is where GIMP {folders[0].version} will look.")
     if any(folder.packaging is Packaging.SNAP for folder in folders):
         lines.append("The snap of GIMP cannot start a server: run `frisket serve` before you use it.")
+    asked = [ask(folder) for folder in folders] if check and into is None and not guessed else []
+    for path, told in zip(done, asked, strict=False):
+        if told.registered is Registered.NO:
+            raise PluginNotRegistered(folder=path, gimp=told.words, told=told.told.strip() or "nothing")
+        lines.append(f"{told.words} takes it." if told.registered is Registered.YES else f"Not checked: {told.words}.")
     lines.append("Start GIMP again; you find it under Filters > Frisket.")
-    answer(as_json, {"installed": [str(path) for path in done], "guessed": guessed}, "\n".join(lines))
+    fields = {
+        "installed": [str(path) for path in done],
+        "guessed": guessed,
+        "registered": [told.registered.value for told in asked],
+    }
+    answer(as_json, fields, "\n".join(lines))
+
+
+@plugin.command("zip")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("frisket-gimp.zip"), show_default=True)
+@json_option
+@spoken
+def as_zip(output: Path, as_json: bool) -> None:
+    """Put the plug-in into one file, to unpack by hand into GIMP's plug-ins folder.
+
+    For a machine without Frisket: the server runs elsewhere (`frisket serve --listen ...` prints a line to paste).
+
+    \b
+    Example:
+      frisket plugin zip -o frisket-gimp.zip
+    """
+    plugin_bundle.pack(output)
+    where = "Unpack it into the folder that GIMP names under Preferences > Folders > Plug-ins."
+    answer(as_json, {"written": str(output)}, f"{output}\n{where}")
 
 
 @plugin.command()

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -111,6 +112,32 @@ def install(plugins: Path, command: Sequence[str], home: Path) -> Path:
     except OSError as error:
         raise PluginFolderNotWritable(folder=plugins, reason=error.strerror or error) from error
     return target
+
+
+def pack(target: Path) -> None:
+    """The plug-in as one zip that holds the folder `frisket`: unpacked, GIMP takes it. No server is noted in it.
+
+    Raises PluginPartsMissing, PluginFolderNotWritable.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="frisket-") as temporary:
+            build(Path(temporary) / NAME, [], Path())
+            (Path(temporary) / NAME / LAUNCH_FILE).unlink()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+                for path in sorted(Path(temporary).rglob("*")):
+                    if path.is_file():
+                        _pack_one(packed, path, path.relative_to(temporary).as_posix())
+    except OSError as error:
+        raise PluginFolderNotWritable(folder=target, reason=error.strerror or error) from error
+
+
+def _pack_one(packed: zipfile.ZipFile, path: Path, name: str) -> None:
+    """With its mode (the script must stay executable) and a fixed date: the same plug-in is the same file."""
+    info = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))
+    info.compress_type, info.create_system = zipfile.ZIP_DEFLATED, 3  # 3: Unix, whose modes unpackers keep
+    info.external_attr = (0o100755 if os.access(path, os.X_OK) else 0o100644) << 16
+    packed.writestr(info, path.read_bytes())
 
 
 def _swap(fresh: Path, target: Path, old: Path) -> None:
