@@ -13,7 +13,7 @@ from frisket.edits.results import Maker, ResultMeta
 from frisket.edits.run import EngineEasel, as_planes, make_easel
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Degradation, DegradationKind, Report, Work
-from frisket.errors import EngineFailed, OutOfMemory, RequestInvalid
+from frisket.errors import EngineFailed, OutOfMemory, ParameterNotHonoured, RequestInvalid
 from frisket.raster.formats import Layout, PixelFormat, Samples
 from frisket.raster.geometry import Box, Size
 
@@ -65,6 +65,15 @@ def test_a_stored_job_without_a_plane_that_it_needs_is_refused(lacking: str) -> 
     sent = {name: plane for name, plane in planes().items() if name != lacking}
     with pytest.raises(RequestInvalid, match=f"needs the {lacking}"):
         EngineEasel(Registry([ToyEngine()])).run(ask("toy"), sent, Listener())
+
+
+def test_where_to_copy_from_goes_to_engines_that_copy_alone() -> None:
+    sent = {**planes(), Plane.SOURCES.value: planes()[Plane.MASK.value]}
+    with pytest.raises(ParameterNotHonoured, match="sources"):
+        EngineEasel(Registry([ToyEngine()])).run(ask("toy"), sent, Listener())
+    engine = ToyEngine(uses_sources=True)
+    EngineEasel(Registry([engine])).run(ask("toy"), sent, Listener())
+    assert engine.works[0].sources is not None
 
 
 def test_a_plane_that_may_be_absent_is_nothing_of_it_or_all_of_it() -> None:

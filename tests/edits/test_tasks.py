@@ -97,6 +97,17 @@ def test_what_an_engine_cannot_follow_is_refused_by_name(params, name: str, able
         assert admit(ask(params, engine="alert"), registry)[1] is ALERT.spec
 
 
+def test_where_content_may_be_copied_from_is_refused_by_engines_that_do_not_copy() -> None:
+    patch = Registry.installed().find("patch")
+    registry = Registry([DEAF, patch])
+    for params in (InpaintParams(), InpaintParams(prompt="grass"), VariationParams()):
+        admit(ask(params, engine="deaf"), registry)
+        with pytest.raises(ParameterNotHonoured, match="patch") as caught:
+            admit(ask(params, engine="deaf"), registry, sources=True)
+        assert caught.value.data["name"] == "sources"
+        assert admit(ask(params, engine="patch"), registry, sources=True)[1] is patch.spec
+
+
 @pytest.mark.parametrize("params", [InpaintParams(), VariationParams(), InpaintParams(prompt="grass")])
 def test_defaults_and_a_prompt_pass_an_engine_that_is_deaf(params) -> None:
     assert admit(ask(params, engine="deaf"), Registry([DEAF]))[1] is DEAF.spec

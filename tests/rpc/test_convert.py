@@ -92,6 +92,8 @@ def test_engines_show_their_parameters() -> None:
     assert not convert.engine_to_proto(replace(spec, uses_strength=False)).uses_strength
     assert not message.uses_tileable
     assert convert.engine_to_proto(replace(spec, uses_tileable=True)).uses_tileable
+    assert not message.uses_sources
+    assert convert.engine_to_proto(replace(spec, uses_sources=True)).uses_sources
     assert convert.engine_to_proto(replace(spec, trained=True)).trained
 
 

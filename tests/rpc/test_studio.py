@@ -270,9 +270,11 @@ def test_what_an_engine_cannot_do_or_follow_is_refused_before_a_pixel_is_sent(cl
         client.submit(ask("patch", params=CAT))
     with pytest.raises(ParameterNotHonoured, match="negative_prompt"):
         submit(client, ask("patch", params=InpaintParams(negative_prompt="people")))
-    shown = {engine.id: (engine.uses_negative_prompt, engine.uses_strength) for engine in client.engines()}
-    assert shown["painter"] == (True, False)
-    assert shown["patch"] == (False, True)
+    with pytest.raises(ParameterNotHonoured, match="sources"):
+        client.submit(ask("every"), picture().tobytes(), mask().tobytes(), sources=mask().tobytes())
+    shown = {e.id: (e.uses_negative_prompt, e.uses_strength, e.uses_sources) for e in client.engines()}
+    assert shown["painter"] == (True, False, False)
+    assert shown["patch"] == (False, True, True)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ class Plaster:
         tasks=frozenset({Task.INPAINT}),
         params=(Param("grain", ParamKind.FLOAT, 0.02, "How strong the grain is.", low=0.0, high=0.5),),
         uses_strength=False,
+        uses_sources=True,
         context_share=0.25,
         context_min=16,
     )

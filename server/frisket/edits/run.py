@@ -54,7 +54,7 @@ class EngineEasel:
 
     def run(self, request: str, planes: Mapping[str, memoryview], tell: Teller) -> list[Finished]:
         """planes: what was sent, by Plane.value, row by row. Raises FrisketError only."""
-        wanted, _ = admit(from_json(request), self._registry)
+        wanted, _ = admit(from_json(request), self._registry, Plane.SOURCES.value in planes)
         engine = self._registry.find(wanted.engine)
         size = wanted.region.size
         try:

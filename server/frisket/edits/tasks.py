@@ -48,8 +48,10 @@ def row_of(task: Task) -> TaskRow:
     return TASKS[task]
 
 
-def admit(request: EditRequest, registry: Registry) -> tuple[EditRequest, EngineSpec]:
+def admit(request: EditRequest, registry: Registry, sources: bool = False) -> tuple[EditRequest, EngineSpec]:
     """The request with engine and parameters filled in, and the spec of its engine.
+
+    sources: a mask of where content may be copied from comes with it.
 
     Raises TaskNotBuilt, EngineUnknown, TaskNotSupported, SafetyCheckerMissing, ModelUnknown, ParameterUnknown,
     ParameterOutOfRange, ParameterNotHonoured.
@@ -67,7 +69,7 @@ def admit(request: EditRequest, registry: Registry) -> tuple[EditRequest, Engine
         suggestion = did_you_mean(request.model, list(spec.models))
         raise ModelUnknown(engine=spec.id, model=request.model, suggestion=suggestion)
     engine_params = spec.check_params(request.engine_params)
-    check_honoured(request, spec, registry)
+    check_honoured(request, spec, registry, sources)
     params = request.params
     if isinstance(params, RestoreFacesParams):
         params = _with_crew(params, registry)
@@ -108,7 +110,7 @@ def _helper(named: str, task: Task, registry: Registry) -> str:
     return named or able[0]
 
 
-def check_honoured(request: EditRequest, spec: EngineSpec, registry: Registry) -> None:
+def check_honoured(request: EditRequest, spec: EngineSpec, registry: Registry, sources: bool = False) -> None:
     """What the user set must be what the engine can follow; only a prompt is let through (the result tells then).
 
     Raises ParameterNotHonoured.
@@ -124,6 +126,9 @@ def check_honoured(request: EditRequest, spec: EngineSpec, registry: Registry) -
     if getattr(request.params, "tileable", False) and not spec.uses_tileable:
         able = [other.spec.id for other in others if other.spec.uses_tileable]
         raise ParameterNotHonoured(engine=spec.id, name="tileable", suggestion=_who_does(able))
+    if sources and not spec.uses_sources:
+        able = [other.spec.id for other in others if other.spec.uses_sources]
+        raise ParameterNotHonoured(engine=spec.id, name="sources", suggestion=_who_does(able))
 
 
 def _who_does(able: Sequence[str]) -> str:

@@ -119,6 +119,7 @@ class EngineSpec:
     uses_negative_prompt: bool = False  # without: one that is given is refused
     uses_strength: bool = True  # without: one other than the task's own default is refused
     uses_tileable: bool = False  # without: a wish for a result whose opposite edges fit together is refused
+    uses_sources: bool = False  # without: a mask of where content may be copied from is refused
     licence: str = ""  # of the weights
     trained: bool = False  # paints with a model derived from sampled pictures: results are marked as AI's
     revision: str = ""  # of that model, as its publisher calls it

@@ -341,6 +341,7 @@ def engine_to_proto(spec: EngineSpec) -> models_pb2.Engine:
         uses_negative_prompt=spec.uses_negative_prompt,
         uses_strength=spec.uses_strength,
         uses_tileable=spec.uses_tileable,
+        uses_sources=spec.uses_sources,
         licence=spec.licence,
         trained=spec.trained,
     )

@@ -86,7 +86,8 @@ class Studio(ModelCalls):
             raise ServerDraining()
         parts = aiter(request_iterator)
         header = await _header_of(parts)
-        request, _ = admit(convert.request_from_proto(header.request), await self._shelf.registry())
+        asked, sources = convert.request_from_proto(header.request), header.HasField("sources")
+        request, _ = admit(asked, await self._shelf.registry(), sources)
         self._limits.check_submission(header, request)
         client = header.client_name or "anonymous"
         formats = [_format_of(plane, request) for plane in sent_planes(header)]

@@ -31,6 +31,7 @@ def test_each_family_offers_its_purposes_and_only_what_all_its_rows_take(family:
     assert {task.value for task in spec.tasks} == {purpose.value for purpose in PURPOSES[family]}
     assert (spec.id, spec.models, spec.licence) == ("mine", ("mine",), "CreativeML")
     assert (spec.trained, spec.revision) == (True, "")
+    assert not spec.uses_sources, "a model sees all of its crop"
     assert spec_of(record(family, revision="main", commit="c0ffee")).revision == "c0ffee"
     assert (spec.channels, spec.mask_law, spec.deterministic) == (Channels.RGB, MaskLaw.SOFT, True)
     names = {param.name for param in spec.params}

@@ -20,6 +20,7 @@ SPEC = EngineSpec(
     channels=Channels.ANY,
     mask_law=MaskLaw.EXACT,
     uses_tileable=True,
+    uses_sources=True,
     params=(
         Param(
             "structure",

@@ -86,7 +86,7 @@ class SizeRule(_message.Message):
     def __init__(self, min_side: _Optional[int] = ..., max_side: _Optional[int] = ..., multiple: _Optional[int] = ..., max_pixels: _Optional[int] = ..., native_side: _Optional[int] = ...) -> None: ...
 
 class Engine(_message.Message):
-    __slots__ = ("id", "title", "summary", "tasks", "size", "params", "models", "devices", "deterministic", "uses_prompt", "licence", "uses_negative_prompt", "uses_strength", "trained", "uses_tileable")
+    __slots__ = ("id", "title", "summary", "tasks", "size", "params", "models", "devices", "deterministic", "uses_prompt", "licence", "uses_negative_prompt", "uses_strength", "trained", "uses_tileable", "uses_sources")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class Engine(_message.Message):
     USES_STRENGTH_FIELD_NUMBER: _ClassVar[int]
     TRAINED_FIELD_NUMBER: _ClassVar[int]
     USES_TILEABLE_FIELD_NUMBER: _ClassVar[int]
+    USES_SOURCES_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     summary: str
@@ -117,7 +118,8 @@ class Engine(_message.Message):
     uses_strength: bool
     trained: bool
     uses_tileable: bool
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., summary: _Optional[str] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., size: _Optional[_Union[SizeRule, _Mapping]] = ..., params: _Optional[_Iterable[_Union[Param, _Mapping]]] = ..., models: _Optional[_Iterable[str]] = ..., devices: _Optional[_Iterable[str]] = ..., deterministic: bool = ..., uses_prompt: bool = ..., licence: _Optional[str] = ..., uses_negative_prompt: bool = ..., uses_strength: bool = ..., trained: bool = ..., uses_tileable: bool = ...) -> None: ...
+    uses_sources: bool
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., summary: _Optional[str] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., size: _Optional[_Union[SizeRule, _Mapping]] = ..., params: _Optional[_Iterable[_Union[Param, _Mapping]]] = ..., models: _Optional[_Iterable[str]] = ..., devices: _Optional[_Iterable[str]] = ..., deterministic: bool = ..., uses_prompt: bool = ..., licence: _Optional[str] = ..., uses_negative_prompt: bool = ..., uses_strength: bool = ..., trained: bool = ..., uses_tileable: bool = ..., uses_sources: bool = ...) -> None: ...
 
 class Licence(_message.Message):
     __slots__ = ("name", "link", "commercial", "gated", "needs_accepting")
