@@ -3,6 +3,7 @@
 # pyright: reportCallIssue=false, reportArgumentType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,35 @@ def lora_tensors(pipe: Any, seed: int, rank: int = 2, parts: tuple[str, ...] = (
     return made
 
 
-def kohya(tensors: dict[str, torch.Tensor], alpha: float) -> dict[str, torch.Tensor]:
-    """The same in the layout of most files that are passed around."""
-    starts = {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_", "text_encoder_2": "lora_te2_"}
+def every_layer(pipe: Any, seed: int, *parts: str, rank: int = 2) -> dict[str, torch.Tensor]:
+    """The same for each layer that there is, convolutions too."""
+    draw, made = torch.Generator().manual_seed(seed), {}
+    for part in parts:
+        for name, layer in getattr(pipe, part).named_modules():
+            if isinstance(layer, torch.nn.Linear):
+                shapes = ((rank, layer.in_features), (layer.out_features, rank))
+            elif isinstance(layer, torch.nn.Conv2d):
+                shapes = ((rank, layer.in_channels, *layer.kernel_size), (layer.out_channels, rank, 1, 1))
+            else:
+                continue
+            for matrix, shape in zip("AB", shapes, strict=True):
+                made[f"{part}.{name}.lora_{matrix}.weight"] = STRENGTH / 4 * torch.randn(shape, generator=draw)
+    return made
+
+
+def kohya(
+    tensors: dict[str, torch.Tensor], alpha: float, first: str = "lora_te", names: Mapping[str, str] | None = None
+) -> dict[str, torch.Tensor]:
+    """The same in the layout of most files that are passed around.
+
+    first: of the first text encoder's names, lora_te1 with SDXL. names: what the U-net's layers are called.
+    """
+    starts = {"unet": "lora_unet_", "text_encoder": f"{first}_text_model_", "text_encoder_2": "lora_te2_"}
     made = {}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
         layer, _, matrix = rest.partition(".lora_")
-        start = starts[part] + layer.replace(".", "_")
+        start = starts[part] + (names or {}).get(layer, layer).replace(".", "_")
         made[f"{start}.lora_{'down' if matrix.startswith('A') else 'up'}.weight"] = value
         made[f"{start}.alpha"] = torch.tensor(alpha)
     return made

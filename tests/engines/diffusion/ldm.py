@@ -76,6 +76,12 @@ def _unet(unet: Any) -> Tensors:
     return made
 
 
+def layers(unet: Any) -> dict[str, str]:
+    """What a U-net's layers are called in that layout."""
+    pairs = zip(unet.state_dict(), _unet(unet), strict=True)
+    return {now.removesuffix(".weight"): then.removesuffix(".weight") for now, then in pairs if now.endswith(".weight")}
+
+
 def _vae(vae: Any) -> Tensors:
     last, made = len(vae.decoder.up_blocks) - 1, {}
     for name, tensor in vae.state_dict().items():

@@ -75,7 +75,9 @@ def test_each_parameter_is_offered_where_it_is_honoured():
         ({SD1_LORA: (4, 2048)}, Base.SDXL),
         ({"unet.up_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v.lora_A.weight": (4, 1024)}, Base.SD2),
         ({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": (4, 3072)}, Base.FLUX),
-        ({"lora_unet_single_blocks_3_linear1.lora_down.weight": (4, 3072)}, Base.FLUX),
+        ({"transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj.lora_A.weight": (4, 3072)}, Base.FLUX2),
+        ({"transformer.single_transformer_blocks.0.attn.to_out.lora_A.weight": (4, 12288)}, None),
+        ({"lora_unet_single_blocks_3_linear1.lora_down.weight": (4, 3072)}, None),  # of both, and of others
         ({"emb_params": (3, 768)}, Base.SD1),
         ({"clip_l": (3, 768), "clip_g": (3, 1280)}, Base.SDXL),
         ({XL_NET: (320, 2048)}, Base.SDXL),
@@ -94,6 +96,11 @@ def test_an_addon_for_another_model_is_refused_by_name(tmp_path: Path):
         found(tmp_path, "ink", Family.LORA, model(Family.SDXL))
     assert "ink is made for Stable Diffusion 1.x" in str(error.value)
     assert "mine, which is Stable Diffusion XL" in str(error.value)
+    fused = "transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj.lora_A.weight"
+    install(tmp_path, "klein", Family.LORA, {fused: (4, 3072)})
+    assert found(tmp_path, "klein", Family.LORA, model(Family.FLUX2_KLEIN)).file.name == "klein.safetensors"
+    with pytest.raises(AddonUnsuitable, match=r"klein is made for FLUX\.2; .* mine, which is FLUX\.1"):
+        found(tmp_path, "klein", Family.LORA, model(Family.FLUX_FILL))
     with pytest.raises(AddonUnsuitable, match="ink is a lora; what is needed is a vae"):
         found(tmp_path, "ink", Family.VAE, model(Family.SD15))
 

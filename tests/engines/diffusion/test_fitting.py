@@ -222,7 +222,8 @@ def test_from_a_users_file_to_a_picture(house: House, tmp_path: Path):
     record = adopt(Models(house.root), source, "water-colour")
     assert (record.family, record.purposes) == (Family.LORA, ())
     registry = Registry.installed(house.root)
-    assert [engine.spec.id for engine in registry.engines] == ["patch", "mine"], "add-ons are no engines"
+    made = {engine.spec.id for engine in registry.engines} & set(Models(house.root).ids())
+    assert made == {"mine"}, "add-ons are no engines"
     engine = registry.find("mine")
     params = engine.spec.check_params({"steps": 2, "loras": "water-colour:0.5"})
     work = house.tiny.work(Purpose.INPAINT, prompt="wood", params=params)

@@ -47,6 +47,7 @@ class Base(enum.Enum):
     SD2 = "Stable Diffusion 2.x"
     SDXL = "Stable Diffusion XL"
     FLUX = "FLUX.1"
+    FLUX2 = "FLUX.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,12 @@ BASES: Mapping[Family, Base] = {
     Family.FLUX: Base.FLUX,
     Family.FLUX_FILL: Base.FLUX,
     Family.FLUX_KONTEXT: Base.FLUX,
+    Family.FLUX2_KLEIN: Base.FLUX2,
 }
 WIDTHS = {768: Base.SD1, 1024: Base.SD2, 2048: Base.SDXL}  # of the words, as attention takes them
-_SINGLE = ("single_transformer_blocks.", "lora_unet_single_blocks_", "single_blocks.")  # of FLUX.1, in three layouts
+_SINGLE = "single_transformer_blocks."  # of both FLUX
+_FUSED = ".to_qkv_mlp_proj."  # in those of FLUX.2
+_SPLIT = (".proj_mlp.", ".norm.linear.", ".attn.to_q.")  # in those of FLUX.1
 
 PARAMS: Mapping[Family, tuple[Param, ...]] = {
     Family.LORA: (Param("loras", ParamKind.TEXT, "", "LoRAs by id, with weights: ink:0.8, grain:0.5", advanced=True),),
@@ -209,7 +213,10 @@ def base_of(tensors: Mapping[str, Tensor]) -> Base | None:
     """What an add-on was made for, None where its tensors do not say."""
     if "clip_g" in tensors:
         return Base.SDXL
-    if any(mark in name for name in tensors for mark in _SINGLE):
+    single = [name for name in tensors if _SINGLE in name]
+    if any(_FUSED in name for name in single):
+        return Base.FLUX2
+    if any(mark in name for name in single for mark in _SPLIT):
         return Base.FLUX
     for name, tensor in tensors.items():
         reads = ("attn2" in name and ("to_k" in name or "to_v" in name) and "lora_B" not in name) or "to_k_ip" in name

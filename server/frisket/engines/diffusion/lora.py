@@ -1,29 +1,26 @@
 """LoRAs: small matrices beside a network's own, W x + weight * alpha / rank * B A x (Hu et al. 2021).
 
 They are added by hooks for one call. The network itself is never touched, so the next call is that of a fresh one to
-the last bit, and no state has to be undone. diffusers translates the key formats in which such files are passed around.
+the last bit, and no state has to be undone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
-from diffusers.utils.state_dict_utils import DIFFUSERS_OLD_TO_PEFT, UNET_TO_DIFFUSERS, convert_state_dict
 from safetensors import safe_open
 from torch.nn.functional import conv2d, linear
 
 from frisket.engines.diffusion.addons import Addon, unsuitable
+from frisket.engines.diffusion.lora_layouts import DOWN, METADATA, UP, Scales, translated
 from frisket.engines.diffusion.memo import CHANGED
-from frisket.errors import ModelFileUnusable
+from frisket.errors import ModelDamaged, ModelFileUnusable
 from frisket.models.record import Record
-
-DOWN, UP = ".lora_A.weight", ".lora_B.weight"
-METADATA = "lora_adapter_metadata"  # where newer files keep their alphas
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +45,14 @@ class Lora:
 def read(addon: Addon, pipe: Any, model: Record) -> Lora:
     """The LoRA, fitted to the networks of `pipe`, with their devices and precision.
 
-    Raises AddonUnsuitable for one that was made for other networks, ModelFileUnusable for one of a kind unknown here.
+    Raises AddonUnsuitable for one that was made for other networks or is of another kind, ModelFileUnusable for what is
+    no LoRA at all, ModelDamaged for values that are no numbers.
     """
     with safe_open(addon.file, framework="pt") as file:
         names = file.keys()
         tensors = {name: file.get_tensor(name) for name in names}
         told = (file.metadata() or {}).get(METADATA)
-    if any("dora_scale" in name or "magnitude" in name for name in tensors):
-        raise ModelFileUnusable(path=addon.file, reason="it is a DoRA, whose magnitudes are not read here")
-    weights, alphas = _translated(addon, pipe, tensors, model)
-    alphas |= _told(told)
+    weights, scales = translated(addon, pipe, model, tensors, told)
     deltas = []
     for name in sorted(weights):
         if not name.endswith((DOWN, UP)):
@@ -67,7 +62,7 @@ def read(addon: Addon, pipe: Any, model: Record) -> Lora:
             up = weights.get(layer + UP)
             if up is None:
                 raise ModelFileUnusable(path=addon.file, reason=f"{layer} has no second matrix")
-            deltas.append(_fitted(addon, pipe, model, layer, weights[name], up, _alpha(alphas, layer)))
+            deltas.append(_fitted(addon, pipe, model, layer, weights[name], up, scales))
     if len(deltas) * 2 != len(weights) or not deltas:
         raise ModelFileUnusable(path=addon.file, reason="its matrices do not come in pairs")
     return Lora(addon.stamp, tuple(deltas))
@@ -115,63 +110,19 @@ def _adding(several: Sequence[tuple[Delta, float]]) -> Callable[[Any, Any, torch
     return hook
 
 
-def _translated(
-    addon: Addon, pipe: Any, tensors: dict[str, torch.Tensor], model: Record
-) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
-    """Weights by "part.layer.lora_A.weight" and alphas by "part.layer"."""
-    settings: dict[str, Any] = {"unet_config": pipe.unet.config} if hasattr(pipe, "unet") else {"return_alphas": True}
-    try:
-        answer = type(pipe).lora_state_dict(tensors, **settings)
-    except (ValueError, KeyError, TypeError, IndexError, NotImplementedError, RuntimeError) as error:
-        words = " ".join(str(error).split())[:120]
-        raise unsuitable(addon, model, f"another model (its layers cannot be placed: {words})") from error
-    weights, alphas = answer if isinstance(answer, tuple) else (answer, None)
-    plain = {_layer(name): value for name, value in weights.items()}
-    found = {name: float(value) for name, value in plain.items() if name.endswith(".alpha")}
-    plain = {name: value for name, value in plain.items() if name not in found}
-    found |= {_layer(name): float(value) for name, value in (alphas or {}).items()}
-    return plain, {name.removesuffix(".alpha").partition(".lora_A")[0]: value for name, value in found.items()}
-
-
-def _layer(name: str) -> str:
-    """A key in today's format, whichever of the formats of diffusers it is in."""
-    mapping = DIFFUSERS_OLD_TO_PEFT if name.startswith("text_encoder") else UNET_TO_DIFFUSERS
-    (made,) = convert_state_dict({name: None}, mapping)
-    return made
-
-
-def _told(metadata: str | None) -> dict[str, float]:
-    """Alphas by "part.layer", as a file's metadata gives them."""
-    try:
-        fields: Mapping[str, Any] = json.loads(metadata or "{}")
-        found = {}
-        for name, value in fields.items():
-            part, _, field = name.partition(".")
-            if field == "alpha_pattern":
-                found |= {f"{part}.{layer}": float(alpha) for layer, alpha in value.items()}
-            elif field == "lora_alpha":
-                found[part] = float(value)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return {}
-    return found
-
-
-def _alpha(alphas: Mapping[str, float], layer: str) -> float | None:
-    """The layer's own, else that of its network."""
-    return alphas.get(layer, alphas.get(layer.partition(".")[0]))
-
-
 def _fitted(
-    addon: Addon, pipe: Any, model: Record, name: str, down: torch.Tensor, up: torch.Tensor, alpha: float | None
+    addon: Addon, pipe: Any, model: Record, name: str, down: torch.Tensor, up: torch.Tensor, scales: Scales
 ) -> Delta:
     part, _, layer = name.partition(".")
     network = getattr(pipe, part, None)
     module = _module(network, layer)
-    if module is None and layer.startswith("text_model."):  # a level that some encoders have, and some had
-        layer = layer.removeprefix("text_model.")
+    if module is None and part.startswith("text_encoder"):  # a level that some encoders have, and some had
+        layer = layer.removeprefix("text_model.") if layer.startswith("text_model.") else f"text_model.{layer}"
         module = _module(network, layer)
     if module is None:
         raise unsuitable(addon, model, f"another model: this one has no {name}")
+    if down.ndim < 2 or up.ndim < 2:
+        raise ModelFileUnusable(path=addon.file, reason=f"{name} is no pair of matrices")
     if isinstance(module, torch.nn.Conv2d):
         down, up = (matrix[..., None, None] if matrix.ndim == 2 else matrix for matrix in (down, up))
         shapes = ((down.shape[0], module.in_channels, *module.kernel_size), (module.out_channels, down.shape[0], 1, 1))
@@ -180,12 +131,14 @@ def _fitted(
         shapes = ((down.shape[0], module.in_features), (module.out_features, down.shape[0]))
     else:
         raise ModelFileUnusable(path=addon.file, reason=f"it changes {name}, which is no layer that a LoRA can change")
-    if (tuple(down.shape), tuple(up.shape)) != shapes:
+    if (tuple(down.shape), tuple(up.shape)) != shapes or not len(down):
         wide = f"{name} of {tuple(down.shape)} and {tuple(up.shape)}, which here are {shapes[0]} and {shapes[1]}"
         raise unsuitable(addon, model, f"another model: {wide}")
-    weight = module.weight
-    scale = (alpha if alpha is not None else down.shape[0]) / down.shape[0]
-    return Delta(part, layer, down.to(weight.device, weight.dtype), up.to(weight.device, weight.dtype), scale)
+    scale = scales.of(name, len(down))
+    down, up = (matrix.to(module.weight.device, module.weight.dtype) for matrix in (down, up))
+    if not (math.isfinite(scale) and down.isfinite().all() and up.isfinite().all()):
+        _damaged(addon, f"{name} holds values that are no numbers")
+    return Delta(part, layer, down, up, scale)
 
 
 def _module(network: Any, layer: str) -> Any:
@@ -195,3 +148,8 @@ def _module(network: Any, layer: str) -> Any:
         return network.get_submodule(layer)
     except AttributeError:
         return None
+
+
+def _damaged(addon: Addon, findings: str) -> NoReturn:
+    suggestion = f"Run `frisket models verify {addon.record.id}`, or remove it and get it again."
+    raise ModelDamaged(model=addon.record.id, findings=findings, suggestion=suggestion)
