@@ -25,7 +25,10 @@ from frisket.models.record import Record
 
 GROUP = "frisket.engines"
 # Engines made of installed models, but those of diffusion: "module:class", called with the model's folder and record.
-MADE_OF: Mapping[Family, str] = {}
+MADE_OF: Mapping[Family, str] = {
+    Family.RETINAFACE: "frisket.engines.faces.retinaface:RetinaFaceDetector",
+    Family.YUNET: "frisket.engines.faces.yunet:YuNetDetector",
+}
 BUILT_IN = (  # the first one answers when none is asked for
     "frisket.engines.patch.engine:ENGINE",
     "frisket.engines.faces.cascade:ENGINE",
