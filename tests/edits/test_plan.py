@@ -12,6 +12,7 @@ from frisket.edits.plan import (
     less_context,
     parts_of,
     plan_outpaint,
+    plan_restore_faces,
     plan_selection,
     plan_text_to_layer,
     resolve_dials,
@@ -23,6 +24,7 @@ from frisket.edits.requests import (
     InstructParams,
     MaskDials,
     OutpaintParams,
+    RestoreFacesParams,
     TextToLayerParams,
     VariationParams,
 )
@@ -176,3 +178,20 @@ def test_the_sheet_is_all_that_outpaint_lays_out() -> None:
     assert sheet(left=10, bottom=5) == Box(-10, 0, CANVAS.width + 10, CANVAS.height + 5)
     assert sheet(transparent=True) == Box(0, 0, 200, 100)
     assert sheet_of(EditRequest(CANVAS, Box(3, 4, 5, 6), InpaintParams())) == Box(3, 4, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("params", "selection", "region"),
+    [
+        ({}, [], WHOLE),
+        ({}, [WHOLE], WHOLE),
+        ({}, [Box(400, 300, 200, 100)], Box(200, 100, 600, 500)),
+        ({}, [Box(400, 300, 20, 10), Box(500, 300, 20, 10)], Box(272, 172, 376, 266)),
+        ({"faces": (Box(10, 10, 200, 200),)}, [WHOLE], Box(0, 0, 410, 410)),
+        ({"upscale": 2}, [Box(400, 300, 200, 100)], WHOLE),
+    ],
+)
+def test_faces_are_looked_for_around_what_is_selected(params, selection: list[Box], region: Box) -> None:
+    asked = EditRequest(CANVAS, Box(0, 0, 0, 0), RestoreFacesParams(**params))
+    plan = plan_restore_faces(asked, selection, SPEC)
+    assert (plan.region, [piece.crop for piece in plan.pieces]) == (region, [region])

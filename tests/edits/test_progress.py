@@ -132,3 +132,11 @@ def test_what_is_not_to_be_seen_is_told_without_pictures(clock: Clock) -> None:
     quiet.told(Degradation(DegradationKind.TILED, "smaller"))
     quiet.check()
     assert (tell.fractions, tell.previews, len(progress.degraded), quiet.wants_preview()) == ([0.25], [], 1, False)
+
+
+def test_a_preview_may_name_its_own_box(clock: Clock) -> None:
+    tell = Listener()
+    progress = Progress(tell)
+    for _ in range(2):  # the second one comes too soon
+        progress.show(np.full((4, 4, 3), 0.5, np.float32), Box(1, 2, 8, 8))
+    assert [box for _, box in tell.previews] == [(1, 2, 8, 8)]

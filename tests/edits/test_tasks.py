@@ -14,7 +14,7 @@ from frisket.edits.requests import (
     TextToLayerParams,
     VariationParams,
 )
-from frisket.edits.tasks import TASKS, admit, row_of
+from frisket.edits.tasks import TASKS, admit, crew_of, row_of
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Task
 from frisket.errors import (
@@ -48,7 +48,6 @@ def test_the_default_engine_and_parameters_are_filled_in() -> None:
     ("request_", "error", "words"),
     [
         (ask(OutpaintParams(left=1)), TaskNotSupported, "outpaint"),
-        (ask(RestoreFacesParams()), TaskNotBuilt, "restore-faces"),
         (ask(engine="toyy"), EngineUnknown, "Did you mean toy?"),
         (ask(engine="other"), TaskNotSupported, "toy, slow, modelled"),
         (ask(engine="modelled", model="bse"), ModelUnknown, "Did you mean base?"),
@@ -63,6 +62,11 @@ def test_the_default_engine_and_parameters_are_filled_in() -> None:
 def test_nonsense_is_refused_by_name(request_: EditRequest, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words.replace("?", r"\?")):
         admit(request_, REGISTRY)
+
+
+def test_a_task_without_a_row_is_not_built() -> None:
+    with pytest.raises(TaskNotBuilt, match="parse-faces"):
+        row_of(Task.PARSE_FACES)
 
 
 @pytest.mark.parametrize("params", [TextToLayerParams("a cat"), InstructParams("make it winter")])
@@ -137,3 +141,47 @@ def test_rows_name_what_exists() -> None:
         module, name = row.run.split(":")
         assert callable(getattr(import_module(module), name))
     assert row_of(Task.INPAINT) is TASKS[Task.INPAINT]
+
+
+def toy(id_: str, task: Task, rank: int = 0) -> ToyEngine:
+    return ToyEngine(id=id_, tasks=frozenset({task}), rank=rank)
+
+
+FACES = [
+    toy("restorer", Task.RESTORE_FACES),
+    toy("late", Task.DETECT_FACES, 20),
+    toy("finder", Task.DETECT_FACES, 10),
+    toy("parser", Task.PARSE_FACES),
+    toy("enlarger", Task.UPSCALE),
+]
+
+
+@pytest.mark.parametrize(
+    ("params", "names", "crew"),
+    [
+        (RestoreFacesParams(), ("finder", ""), {"finder", "parser"}),
+        (RestoreFacesParams(detector="late"), ("late", ""), {"late", "parser"}),
+        (RestoreFacesParams(upscaler="enlarger"), ("finder", ""), {"finder", "parser"}),
+        (RestoreFacesParams(upscale=4), ("finder", "enlarger"), {"finder", "parser", "enlarger"}),
+    ],
+)
+def test_helpers_are_named_in_the_request_and_come_with_it(
+    params: RestoreFacesParams, names: tuple[str, str], crew: set[str]
+) -> None:
+    registry = Registry(FACES)
+    request, spec = admit(ask(params), registry)
+    assert isinstance(request.params, RestoreFacesParams)
+    assert (spec.id, request.params.detector, request.params.upscaler) == ("restorer", *names)
+    assert {engine.spec.id for engine in crew_of(request, registry).values()} == crew
+    assert admit(request, registry)[0] == request
+
+
+def test_a_parser_may_be_missing_and_a_detector_may_not() -> None:
+    registry = Registry([FACES[0], FACES[2]])
+    assert list(crew_of(admit(ask(RestoreFacesParams()), registry)[0], registry)) == [Task.DETECT_FACES]
+    with pytest.raises(TaskNotSupported, match="detect-faces"):
+        admit(ask(RestoreFacesParams()), Registry(FACES[:1]))
+    with pytest.raises(TaskNotSupported, match="finder"):
+        admit(ask(RestoreFacesParams(detector="restorer")), registry)
+    with pytest.raises(EngineUnknown, match="Did you mean finder"):
+        admit(ask(RestoreFacesParams(detector="findr")), registry)

@@ -18,7 +18,6 @@ from frisket.edits.requests import (
     InpaintParams,
     InstructParams,
     OutpaintParams,
-    RestoreFacesParams,
     TextToLayerParams,
     VariationParams,
     from_json,
@@ -39,7 +38,6 @@ from frisket.errors import (
     RequestIdReused,
     RequestInvalid,
     ResultUnknown,
-    TaskNotBuilt,
     TaskNotSupported,
     TokenMissing,
     TokenWrong,
@@ -312,8 +310,6 @@ def test_an_empty_mask_is_told(client: Client) -> None:
 def test_what_is_unknown_is_named(client: Client) -> None:
     with pytest.raises(EngineUnknown, match="Did you mean patch"):
         submit(client, ask("pach"))
-    with pytest.raises(TaskNotBuilt):
-        submit(client, ask("", params=RestoreFacesParams()))
     with pytest.raises(JobUnknown):
         list(client.watch("nonesuch"))
     with pytest.raises(JobUnknown):

@@ -21,6 +21,7 @@ from frisket.edits.requests import (
     InstructParams,
     MaskDials,
     OutpaintParams,
+    RestoreFacesParams,
     VariationParams,
     strength_of,
 )
@@ -31,6 +32,7 @@ from frisket.raster.geometry import Box, Size
 from frisket.raster.masks import Dials, exact_dials, soft_dials
 
 MAX_PIECES = 32
+FACE_CONTEXT = 128  # px around a selection in which faces are looked for, at least
 WORTH = 0.8  # working px per px of the crop: where less is lost, a second pass shows nothing
 REFINED = frozenset({Task.INPAINT, Task.OUTPAINT, Task.VARIATION})  # tasks that may take one
 
@@ -133,6 +135,30 @@ def plan_text_to_layer(request: EditRequest, selection: Sequence[Box], spec: Eng
     """
     region = Box.of(request.canvas) if request.region.empty else request.region
     return Plan(region, _pieces([region], spec), smaller(region.size, request.task, spec), spec.id)
+
+
+def plan_restore_faces(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
+    """Answer PlanEdit for restore-faces: what is selected, or the faces that are asked for, with as much around it as a
+    face may reach beyond them. The whole canvas when nothing is selected, or when all is to be enlarged.
+
+    selection: canvas boxes; none = everything.
+    """
+    params, canvas = request.params, Box.of(request.canvas)
+    assert isinstance(params, RestoreFacesParams)
+    wanted = bounds_of([box.clipped(canvas) for box in params.faces or selection])
+    region = canvas
+    if wanted is not None and params.upscale == 1:
+        region = wanted.grown(max(FACE_CONTEXT, wanted.size.longer)).clipped(canvas)
+    return Plan(region, (Piece(region, region.size),), (), spec.id)
+
+
+def plan_detect_faces(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
+    """Answer PlanEdit for detect-faces: the whole canvas, or what is selected (canvas boxes) with as much around it as
+    a face may reach beyond."""
+    canvas = Box.of(request.canvas)
+    wanted = bounds_of([box.clipped(canvas) for box in selection])
+    region = canvas if wanted is None else wanted.grown(max(FACE_CONTEXT, wanted.size.longer)).clipped(canvas)
+    return Plan(region, _pieces([region], spec), (), spec.id)
 
 
 def extended(canvas: Size, params: OutpaintParams) -> Box:

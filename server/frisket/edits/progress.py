@@ -38,9 +38,14 @@ class Progress:
 
     def __call__(self, step: int, total: int, preview: np.ndarray | None = None) -> None:
         self._tell.progress((self._number + min(step, total) / max(total, 1)) / self._parts)
-        if preview is not None and self.wants_preview():
+        if preview is not None:
+            self.show(preview, self._crop)
+
+    def show(self, preview: np.ndarray, box: Box) -> None:
+        """A preview, premultiplied, of `box` (canvas space), if one is due."""
+        if self.wants_preview():
             self._last_preview = time.monotonic()
-            self._tell.preview(_jpeg(preview), (self._crop.x, self._crop.y, self._crop.width, self._crop.height))
+            self._tell.preview(_jpeg(preview), (box.x, box.y, box.width, box.height))
 
     def wants_preview(self) -> bool:
         return time.monotonic() - self._last_preview >= PREVIEW_SECONDS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from frisket.edits.plan import plan_outpaint, plan_selection, plan_text_to_layer
+from frisket.edits.plan import plan_detect_faces, plan_outpaint, plan_restore_faces, plan_selection, plan_text_to_layer
 from frisket.edits.requests import DEFAULT_STRENGTH, EditRequest, RestoreFacesParams, strength_of
 from frisket.edits.results import Plan
 from frisket.edits.safety import check_guarded
@@ -38,6 +38,12 @@ TASKS: Mapping[Task, TaskRow] = {
     Task.VARIATION: TaskRow(plan_selection, "frisket.edits.variation:run"),
     Task.TEXT_TO_LAYER: TaskRow(plan_text_to_layer, "frisket.edits.text_to_layer:run"),
     Task.INSTRUCT: TaskRow(plan_selection, "frisket.edits.instruct:run"),
+    Task.RESTORE_FACES: TaskRow(
+        plan_restore_faces,
+        "frisket.edits.restore_faces:run",
+        crew=(Task.DETECT_FACES, Task.PARSE_FACES, Task.UPSCALE),
+    ),
+    Task.DETECT_FACES: TaskRow(plan_detect_faces, "frisket.edits.detect_faces:run"),
 }
 
 
