@@ -7,7 +7,7 @@ is told as FLUX, and the user may say otherwise.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from frisket.models.families import Family
@@ -43,6 +43,13 @@ _LDM_CONV = _LDM + "input_blocks.0.0.weight"
 _LDM_TEXT = _LDM + "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"  # SD 1.x has attention in its first block
 _XL_TEXT = _LDM + "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
 
+_LORA_STARTS = ("lora_", "lycoris_")
+_LORA = (".lora_", "_lora.", ".lora.", "_lora1.", "_lora2.", ".hada_", ".lokr_")  # kinds that nobody opens among them
+_CONTROL = ("control_model.", "controlnet_cond_embedding.", "input_hint_block.", "zero_convs.")
+_VAE = ("", "first_stage_model.", "vae.")
+_EMBEDDINGS = ({"emb_params"}, {"clip_l", "clip_g"}, {"text_encoders_0", "text_encoders_1"})
+_WIDTHS = (768, 1024, 1280)  # of words, in the text encoders that words are taught to
+
 _TAESD = (("1.weight", "18.conv.4.weight"), ("decoder.layers.0.weight", "decoder.layers.17.conv.4.weight"))
 
 
@@ -64,19 +71,30 @@ def family_of_component(folder: Path) -> Family | None:
 def family_of_tensors(tensors: Mapping[str, Tensor]) -> Family | None:
     """Of a single file, in the layouts that such files are passed around in."""
     names = tensors.keys()
-    if any(".lora_" in n or n.startswith("lora_") for n in names):
-        return Family.LORA
-    if any(n.startswith(("control_model.", "controlnet_cond_embedding.")) for n in names):
-        return Family.CONTROLNET
     if any(n.startswith("ip_adapter.") for n in names):
         return Family.IP_ADAPTER
-    if names <= {"emb_params", "clip_l", "clip_g"} and names:
+    if any(n.startswith(_LORA_STARTS) or any(mark in n for mark in _LORA) for n in names):
+        return Family.LORA
+    if any(n.startswith(_CONTROL) for n in names):
+        return Family.CONTROLNET
+    if _is_embedding(tensors):
         return Family.TEXTUAL_INVERSION
-    if "encoder.conv_in.weight" in names and "decoder.conv_out.weight" in names:
+    if not any(n.startswith(_LDM) for n in names) and any(_holds_vae(names, start) for start in _VAE):
         return Family.VAE
     if any(_second(tensors.get(name)) in TAESD_CHANNELS and last in names for name, last in _TAESD):
         return Family.TAESD
     return _of_unet(tensors) or _of_transformer(tensors)
+
+
+def _is_embedding(tensors: Mapping[str, Tensor]) -> bool:
+    """By its names, or as diffusers saves one: a single vector or a few, under the word that they are learned for."""
+    shapes = [tensor.shape for tensor in tensors.values()]
+    lone = len(shapes) == 1 and 0 < len(shapes[0]) <= 2 and shapes[0][-1] in _WIDTHS
+    return set(tensors) in _EMBEDDINGS or lone
+
+
+def _holds_vae(names: Collection[str], start: str) -> bool:
+    return f"{start}encoder.conv_in.weight" in names and f"{start}decoder.conv_out.weight" in names
 
 
 def _of_unet(tensors: Mapping[str, Tensor]) -> Family | None:

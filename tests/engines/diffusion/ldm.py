@@ -82,6 +82,30 @@ def layers(unet: Any) -> dict[str, str]:
     return {now.removesuffix(".weight"): then.removesuffix(".weight") for now, then in pairs if now.endswith(".weight")}
 
 
+def vae(network: Any) -> Tensors:
+    """A VAE's tensors in that layout."""
+    return _vae(network)
+
+
+def controlnet(net: Any, unet: Any) -> Tensors:
+    """A ControlNet's tensors in that layout; unet: one that it goes with."""
+    places, made = dict(_places(unet)) | UNET, {}
+    for name, tensor in net.state_dict().items():
+        then = name.replace("controlnet_mid_block", "middle_block_out.0")
+        then = re.sub(r"controlnet_down_blocks\.(\d+)", r"zero_convs.\1.0", then)
+        then = then.replace("controlnet_cond_embedding.conv_in", "input_hint_block.0")
+        then = re.sub(
+            r"controlnet_cond_embedding\.blocks\.(\d)", lambda m: f"input_hint_block.{2 * int(m[1]) + 2}", then
+        )
+        then = then.replace("controlnet_cond_embedding.conv_out", "input_hint_block.14")
+        if then == name:
+            then = _swapped(name, places)
+            assert then != name, name
+            then = _swapped(then, RESNET) if ".resnets." in name else then
+        made[then] = tensor
+    return made
+
+
 def _vae(vae: Any) -> Tensors:
     last, made = len(vae.decoder.up_blocks) - 1, {}
     for name, tensor in vae.state_dict().items():

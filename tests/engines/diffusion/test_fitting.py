@@ -13,7 +13,9 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
 
+import diffusers
 import torch
+from PIL import Image
 
 from engines.diffusion import zoo
 from engines.diffusion.addon_files import recorded
@@ -28,12 +30,15 @@ from engines.diffusion.addon_maker import (
 )
 from engines.diffusion.tiny import Tiny, Told, fresh
 from frisket.engines.diffusion import fitting
+from frisket.engines.diffusion.addons import Control
+from frisket.engines.diffusion.controls import control_of
 from frisket.engines.diffusion.engine import DiffusionEngine
 from frisket.engines.diffusion.ladder import Rung, Setting
+from frisket.engines.diffusion.latents import steady
 from frisket.engines.diffusion.memo import forget
 from frisket.engines.diffusion.painting import painted
 from frisket.engines.diffusion.placing import place, set_up
-from frisket.engines.diffusion.table import TRAITS
+from frisket.engines.diffusion.table import CONTROLLED, TRAITS
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Silent
 from frisket.errors import (
@@ -115,6 +120,41 @@ def test_each_shows_and_nothing_of_it_stays(tmp_path: Path, zoo_folder: Folder, 
             assert (house.run(engine, **params) == changed).all(), "the same twice"
     assert (house.run(engine) == plain).all()
     assert (house.run(house.engine()) == plain).all()
+
+
+@pytest.mark.parametrize(
+    ("family", "extra"),
+    [(Family.SD15, {"requires_safety_checker": False}), (Family.SDXL, {})],
+    ids=["sd15", "sdxl"],
+)
+def test_a_controlnet_and_a_vae_are_those_of_diffusers(
+    tmp_path: Path, zoo_folder: Folder, family: Family, extra: dict[str, Any]
+):
+    """The add-ons through the engine, and diffusers' own pipeline made of the same files and called plainly."""
+    house = House(tmp_path, zoo_folder, family)
+    params = {"steps": 2, "controlnet": "lines:0.6", "vae": "sharp", "guidance_scale": 4.0}
+    work = house.tiny.work(Purpose.VARIATION, prompt="wood", params=params, seeds=(3,), strength=1.0)
+    work.crop[20:44, 20:60] = 1 - work.crop[20:44, 20:60].round()
+    (seen,) = house.engine().run(work, Silent())
+    row = house.tiny.rows[Purpose.VARIATION]
+    net = diffusers.ControlNetModel.from_pretrained(house.root / "lines")
+    parts = fresh(house.root / "mine", row.pipeline).components
+    pipe: Any = getattr(diffusers, CONTROLLED[row.pipeline])(**parts, controlnet=net, **extra)
+    pipe.vae = diffusers.AutoencoderKL.from_pretrained(house.root / "sharp")
+    shown = control_of(Control.LINE, work.crop, work.hole)
+    told = {
+        "prompt": "wood", "num_inference_steps": 2, "strength": 1.0, "guidance_scale": 4.0, "output_type": "np",
+        "image": Image.fromarray(np.rint(work.crop * 255).astype(np.uint8)),
+        "control_image": torch.from_numpy(shown).permute(2, 0, 1)[None],
+    }  # fmt: skip
+
+    def plain(scale: float) -> np.ndarray:
+        generator = torch.Generator().manual_seed(3)
+        with steady(pipe):
+            return pipe(**told, controlnet_conditioning_scale=scale, generator=generator).images[0]
+
+    assert np.abs(seen - plain(0.6)).max() < 1e-5
+    assert np.abs(seen - plain(0.3)).max() > 0.004
 
 
 @pytest.mark.parametrize("purpose", [Purpose.VARIATION, Purpose.TEXT_TO_LAYER, Purpose.OUTPAINT], ids=lambda p: p.value)

@@ -21,7 +21,7 @@ from frisket.engines.diffusion.painting import painted
 from frisket.engines.diffusion.table import TRAITS
 from frisket.engines.diffusion.words import tell_cut
 from frisket.engines.spec import Degradation, Silent
-from frisket.errors import AddonUnsuitable, ModelFileUnusable, ParameterOutOfRange
+from frisket.errors import AddonUnsuitable, ModelDamaged, ModelFileUnusable, ParameterOutOfRange
 from frisket.models.families import Family, Purpose
 
 pytestmark = [pytest.mark.diffusion]
@@ -68,11 +68,32 @@ def test_a_learned_word_shows_as_diffusers_reads_it(zoo_folder: Folder, tmp_path
     plain = case.run("a chair in my-style")
     changed = case.run("a chair in my-style", meaning)
     assert np.abs(changed - plain).max() > 0.02
-    if family is Family.SD15:
-        pipe = fresh(case.tiny.folder, case.row.pipeline)
-        pipe.load_textual_inversion(tensors(family, 2), token="my-style")
-        assert np.abs(case.run("a chair in my-style", pipe=pipe) - changed).max() < 1e-5
+    pipe = fresh(case.tiny.folder, case.row.pipeline)
+    for suffix, (name, vectors) in zip(("", "_2"), tensors(family, 2).items(), strict=False):
+        encoder, tokenizer = getattr(pipe, f"text_encoder{suffix}"), getattr(pipe, f"tokenizer{suffix}")
+        own = {"emb_params": vectors} if name == "emb_params" else vectors
+        pipe.load_textual_inversion(own, token="my-style", text_encoder=encoder, tokenizer=tokenizer)
+    assert np.abs(case.run("a chair in my-style", pipe=pipe) - changed).max() < 1e-5
     assert (case.run("a chair in my-style") == plain).all(), "nothing stays"
+
+
+def test_layouts_of_files(zoo_folder: Folder, tmp_path: Path):
+    small, large = Case(zoo_folder, Family.SD15), Case(zoo_folder, Family.SDXL)
+    (vectors,) = tensors(Family.SD15, 2).values()
+    for id_, made, wanted in (
+        ("named", {"<my-cat>": vectors}, vectors),
+        ("alone", {"<my-cat>": vectors[0]}, vectors[:1]),
+    ):
+        meaning = read(installed(tmp_path, id_, Family.TEXTUAL_INVERSION, made), small.pipe, small.tiny.record)
+        assert torch.equal(meaning.vectors[0], wanted)
+    first, second = tensors(Family.SDXL, 2).values()
+    for number, names in enumerate((("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1"))):
+        made = dict(zip(names, (first, second), strict=True))
+        meaning = read(
+            installed(tmp_path, f"two{number}", Family.TEXTUAL_INVERSION, made), large.pipe, large.tiny.record
+        )
+        assert torch.equal(meaning.vectors[0], first)
+        assert torch.equal(meaning.vectors[1], second)
 
 
 def test_the_vectors_stand_where_the_word_stood(zoo_folder: Folder, tmp_path: Path):
@@ -145,6 +166,9 @@ def test_what_does_not_fit_is_refused(zoo_folder: Folder, tmp_path: Path):
     }.items():
         with pytest.raises(ModelFileUnusable, match=id_):
             read(installed(tmp_path, id_, Family.TEXTUAL_INVERSION, made), case.pipe, record)
+    nan = installed(tmp_path, "nan", Family.TEXTUAL_INVERSION, {"emb_params": torch.full((2, 32), torch.nan)})
+    with pytest.raises(ModelDamaged, match="no numbers"):
+        read(nan, case.pipe, record)
     with pytest.raises(ParameterOutOfRange, match="ink is in neither prompt"):
         check_said([case.meaning(tmp_path, "ink", 1)], "pink inks", "")
     check_said([case.meaning(tmp_path / "b", "ink", 1)], "a chair", "no INK!")

@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
 
 import torch
 
+from engines.diffusion import ldm
 from engines.diffusion.addon_files import recorded
 from engines.diffusion.addon_maker import controlnet, installed, installed_net, other_vae
 from engines.diffusion.tiny import Tiny
@@ -33,6 +34,37 @@ def tiny(zoo_folder: Folder, family: Family = Family.SD15) -> tuple[Any, Any]:
 def same(network: Any, other: Any) -> bool:
     mine, theirs = network.state_dict(), other.state_dict()
     return set(mine) == set(theirs) and all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+
+@pytest.mark.parametrize("start", ["control_model.", ""])
+def test_a_controlnet_in_the_layout_of_its_first_publishers(zoo_folder: Folder, tmp_path: Path, start: str):
+    pipe, record = tiny(zoo_folder)
+    net = controlnet(pipe.unet)
+    tensors = {start + name: value for name, value in ldm.controlnet(net, pipe.unet).items()}
+    assert same(nets.controlnet(installed(tmp_path, "net", Family.CONTROLNET, tensors), pipe, record), net)
+    torn = {name: value for name, value in tensors.items() if "zero_convs.0" not in name}
+    with pytest.raises(ModelFileUnusable, match=r"lacks controlnet_down_blocks\.0"):
+        nets.controlnet(installed(tmp_path, "torn", Family.CONTROLNET, torn), pipe, record)
+    slim = installed(tmp_path, "slim", Family.CONTROLNET, tensors | {"lora_controlnet": torch.ones(1)})
+    with pytest.raises(AddonUnsuitable, match="slim is a Control-LoRA; what is needed is a whole ControlNet"):
+        nets.controlnet(slim, pipe, record)
+
+
+@pytest.mark.parametrize("start", ["first_stage_model.", "vae.", ""])
+def test_a_vae_in_the_layout_of_its_first_publishers(zoo_folder: Folder, tmp_path: Path, start: str):
+    pipe, record = tiny(zoo_folder)
+    other = other_vae(pipe.vae)
+    tensors = {start + name: value for name, value in ldm.vae(other).items()}
+    tensors["loss.logvar"] = torch.ones(1)  # what it was trained with
+    assert same(nets.vae(installed(tmp_path, "file", Family.VAE, tensors), pipe, record), other)
+
+
+def test_one_of_another_kind_is_not_taken_for_a_plain_one(zoo_folder: Folder, tmp_path: Path):
+    """A ControlNet for many controls has all that a plain one has, and more."""
+    pipe, record = tiny(zoo_folder)
+    tensors = dict(controlnet(pipe.unet).state_dict()) | {"task_embedding": torch.ones(6, 16)}
+    with pytest.raises(ModelFileUnusable, match="no plain ControlNetModel: it holds task_embedding"):
+        nets.controlnet(installed(tmp_path, "union", Family.CONTROLNET, tensors), pipe, record)
 
 
 @pytest.mark.parametrize("family", [Family.SD15, Family.SD15_INPAINT, Family.SDXL], ids=lambda f: f.value)

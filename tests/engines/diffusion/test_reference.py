@@ -22,7 +22,7 @@ from frisket.engines.diffusion.painting import painted
 from frisket.engines.diffusion.reference import followed, prepared, read
 from frisket.engines.diffusion.table import TRAITS
 from frisket.engines.spec import Silent
-from frisket.errors import AddonUnsuitable, ModelFileUnusable
+from frisket.errors import AddonUnsuitable, ModelDamaged, ModelFileUnusable
 from frisket.models.families import Family, Purpose
 
 pytestmark = [pytest.mark.diffusion]
@@ -100,8 +100,16 @@ def test_a_plus_adapter_reads_patches(zoo_folder: Folder, tmp_path: Path):
     plain = case.paint()
     look = read(addon, case.pipe, case.tiny.record)
     with followed(case.pipe, look, PICTURE, 0.7, True) as given:
-        assert np.abs(case.paint(more=given) - plain).max() > 0.02
+        changed = case.paint(more=given)
+    assert np.abs(changed - plain).max() > 0.02
     assert (case.paint() == plain).all()
+    pipe = fresh(case.tiny.folder, case.row.pipeline)
+    pipe.load_ip_adapter(addon.folder, subfolder="", weight_name=addon.file.name, image_encoder_folder="image_encoder")
+    pipe.set_ip_adapter_scale(0.7)
+    pixels = prepared(PICTURE, 32)
+    both = [pipe.image_encoder(x, output_hidden_states=True).hidden_states[-2] for x in (pixels * 0, pixels)]
+    told = {"ip_adapter_image_embeds": [torch.stack(both)]}
+    assert np.abs(case.paint(pipe, lambda count: told) - changed).max() < 1e-5
 
 
 def test_one_that_is_not_whole_is_refused(zoo_folder: Folder, tmp_path: Path):
@@ -127,8 +135,24 @@ def test_what_does_not_fit_is_refused(zoo_folder: Folder, tmp_path: Path):
         read(alone, case.pipe, record)
     more = {"ip_adapter.0.to_k_lora.down.weight": torch.ones(2, 2)}
     face = installed(tmp_path, "face", Family.IP_ADAPTER, look_tensors(unet) | more)
-    with pytest.raises(ModelFileUnusable, match="plain ones and plus ones"):
+    with pytest.raises(
+        AddonUnsuitable, match="face is an IP-Adapter for faces; what is needed is a plain or a plus one"
+    ):
         read(face, case.pipe, record)
+    own = look_tensors(unet)
+    for number, name in enumerate(("image_proj.proj.0.weight", "image_proj.perceiver_resampler.proj_in.weight")):
+        full = installed(tmp_path, f"full{number}", Family.IP_ADAPTER, own | {name: torch.ones(2, 2)})
+        with pytest.raises(AddonUnsuitable, match="for faces"):
+            read(full, case.pipe, record)
+    for number, (name, value) in enumerate((("image_proj.proj.weight", torch.ones(4)),
+                                            ("ip_adapter.1.to_k_ip.weight", torch.ones(4)))):  # fmt: skip
+        flat = installed(tmp_path, f"flat{number}", Family.IP_ADAPTER, own | {name: value})
+        with pytest.raises(ModelFileUnusable, match="plain ones and plus ones"):
+            read(flat, case.pipe, record)
+    name = "ip_adapter.1.to_v_ip.weight"
+    nan = installed(tmp_path, "nan", Family.IP_ADAPTER, own | {name: own[name] * torch.nan})
+    with pytest.raises(ModelDamaged, match="no numbers"):
+        read(nan, case.pipe, record)
     odd = installed(tmp_path, "odd", Family.IP_ADAPTER, look_tensors(unet) | {"unet.x": torch.ones(2)})
     with pytest.raises(ModelFileUnusable, match=r"holds unet\.x"):
         read(odd, case.pipe, record)

@@ -211,7 +211,7 @@ def unsuitable(addon: Addon, model: Record, made_for: str) -> AddonUnsuitable:
 
 def base_of(tensors: Mapping[str, Tensor]) -> Base | None:
     """What an add-on was made for, None where its tensors do not say."""
-    if "clip_g" in tensors:
+    if "clip_g" in tensors or "text_encoders_1" in tensors:
         return Base.SDXL
     single = [name for name in tensors if _SINGLE in name]
     if any(_FUSED in name for name in single):

@@ -19,9 +19,10 @@ from tokenizers import AddedToken
 
 from frisket.engines.diffusion.addons import Addon, unsuitable
 from frisket.engines.diffusion.memo import CHANGED
-from frisket.errors import ModelFileUnusable, ParameterOutOfRange
+from frisket.errors import ModelDamaged, ModelFileUnusable, ParameterOutOfRange
 from frisket.models.record import Record
 
+PAIRS = (("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1"))  # those of SDXL, by who saved them
 MOST_WORDS = 75  # vectors of one file: more than a prompt holds
 OLD_END = 2  # `eos_token_id` of old configurations: they take the highest id for the end, and new words are higher
 
@@ -42,11 +43,13 @@ class Meaning:
 def read(addon: Addon, pipe: Any, model: Record) -> Meaning:
     """The embedding, as many vectors as it has for each text encoder of `pipe`.
 
-    Raises AddonUnsuitable for one that was learned with other encoders, ModelFileUnusable for no embedding.
+    Raises AddonUnsuitable for one that was learned with other encoders, ModelFileUnusable for no embedding,
+    ModelDamaged for values that are no numbers.
     """
     tensors, encoders = load_file(addon.file), _encoders(pipe)
-    if set(tensors) == {"clip_l", "clip_g"}:
-        found = [tensors["clip_l"], tensors["clip_g"]]
+    pair = next((names for names in PAIRS if set(tensors) == set(names)), None)
+    if pair is not None:
+        found = [tensors[name] for name in pair]
     elif len(tensors) == 1:
         found = [value if value.ndim > 1 else value[None] for value in tensors.values()]
     else:
@@ -57,7 +60,11 @@ def read(addon: Addon, pipe: Any, model: Record) -> Meaning:
     if [value.shape[1] for value in found] != widths:
         made_for = f"text encoders of widths {', '.join(str(value.shape[1]) for value in found)}"
         raise unsuitable(addon, model, f"{made_for}, here {', '.join(map(str, widths))}")
-    return Meaning(addon.record.id, addon.stamp, tuple(value.float() for value in found))
+    vectors = tuple(value.float() for value in found)
+    if not all(value.isfinite().all() for value in vectors):
+        suggestion = f"Run `frisket models verify {addon.record.id}`, or remove it and get it again."
+        raise ModelDamaged(model=addon.record.id, findings="it holds values that are no numbers", suggestion=suggestion)
+    return Meaning(addon.record.id, addon.stamp, vectors)
 
 
 def check_said(meanings: Sequence[Meaning], *prompts: str) -> None:

@@ -17,12 +17,14 @@ from frisket.engines.diffusion.addons import Addon, unsuitable
 from frisket.engines.diffusion.configs import fields_of
 from frisket.engines.diffusion.guard import check_networks
 from frisket.engines.diffusion.opening import check_finite_and_there, mapped, quiet
-from frisket.errors import ModelFileUnusable
+from frisket.errors import AddonUnsuitable, ModelFileUnusable
 from frisket.models.record import Record
 
 CONFIG = "config.json"
 LONGEST = 100_000  # bytes of a configuration
 OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+LDM_VAE = ("encoder.down.", "first_stage_model.", "vae.")  # how names begin in the layout of the first publishers
+LDM_CONTROL = ("control_model.", "time_embed.")
 LATENTS = 4  # channels that ControlNets take, those for models that see the hole too
 
 
@@ -36,7 +38,7 @@ def vae(addon: Addon, pipe: Any, model: Record) -> AutoencoderKL:
     if len(config.get("block_out_channels", ())) != len(own.block_out_channels):
         raise unsuitable(addon, model, "latent pictures of another size")
     tensors = load_file(addon.file)
-    if any(name.startswith(("encoder.down.", "first_stage_model.")) for name in tensors):
+    if any(name.startswith(LDM_VAE) for name in tensors):
         with mapped(addon.record):
             tensors = convert_ldm_vae_checkpoint(tensors, config)
     return _whole(addon, AutoencoderKL, config, tensors)
@@ -53,9 +55,12 @@ def controlnet(addon: Addon, pipe: Any, model: Record) -> ControlNetModel:
     if config.get("in_channels", LATENTS) != LATENTS:
         raise unsuitable(addon, model, f"latent pictures of {config['in_channels']} channels, here {LATENTS}")
     tensors = load_file(addon.file)
-    if any(name.startswith(("control_model.", "time_embed.")) for name in tensors):
+    if any("lora_controlnet" in name or ".lora" in name for name in tensors):
+        raise AddonUnsuitable(addon=addon.record.id, what="a Control-LoRA", wanted="a whole ControlNet")
+    if any(name.startswith(LDM_CONTROL) for name in tensors):
         with mapped(addon.record):
-            tensors = convert_controlnet_checkpoint(tensors, config)
+            made: dict[str, torch.Tensor | None] = convert_controlnet_checkpoint(tensors, config)
+        tensors = {name: value for name, value in made.items() if value is not None}  # what it lacks is told below
     return _whole(addon, ControlNetModel, config, tensors)
 
 
@@ -68,7 +73,10 @@ def _whole(addon: Addon, kind: Any, config: dict[str, Any], tensors: dict[str, t
         if wanted - found:
             reason = f"it lacks {', '.join(sorted(wanted - found)[:3])}"
             raise ModelFileUnusable(path=addon.file, reason=reason)
-        network.load_state_dict({name: tensors[name] for name in wanted}, assign=True)
+        if found - wanted:
+            reason = f"it is no plain {kind.__name__}: it holds {', '.join(sorted(found - wanted)[:3])}"
+            raise ModelFileUnusable(path=addon.file, reason=reason)
+        network.load_state_dict(tensors, assign=True)
     check_finite_and_there(addon.record.id, network, addon.record)
     return network.eval().requires_grad_(False)
 

@@ -6,7 +6,7 @@ The U-net gets other attention processors for one call, and its own objects back
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,12 @@ from transformers import CLIPVisionModelWithProjection
 from frisket.engines.diffusion.addons import Addon, unsuitable
 from frisket.engines.diffusion.guard import check_networks
 from frisket.engines.diffusion.opening import check_finite_and_there, mapped, quiet
-from frisket.errors import ModelFileUnusable
+from frisket.errors import AddonUnsuitable, ModelDamaged, ModelFileUnusable
 from frisket.models.adopt import ENCODER
 from frisket.models.record import Record
 
 FRONT = "encoder_hid_proj"  # where the projection stands in a U-net
+FACES = ("proj.0.", "proj.2.", "perceiver_resampler.")  # how what reads a picture begins in those for faces
 MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)  # of CLIP's training pictures, and their deviations
 DEVIATION = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 
@@ -46,9 +47,8 @@ def read(addon: Addon, pipe: Any, model: Record) -> Look:
         if part not in tensors:
             raise ModelFileUnusable(path=addon.file, reason=f"it is no IP-Adapter: it holds {name}")
         tensors[part][rest] = value
+    _check(addon, tensors)
     front, fine = tensors["image_proj"], "latents" in tensors["image_proj"]
-    if any("lora" in name for name in tensors["ip_adapter"]) or not (fine or "proj.weight" in front):
-        raise ModelFileUnusable(path=addon.file, reason="of IP-Adapters, only plain ones and plus ones are read here")
     widths = {value.shape[1] for name, value in tensors["ip_adapter"].items() if "to_k_ip" in name}
     wanted = pipe.unet.config.cross_attention_dim
     if widths != {wanted}:
@@ -62,6 +62,21 @@ def read(addon: Addon, pipe: Any, model: Record) -> Look:
         pipe.unet._load_ip_adapter_weights([tensors], low_cpu_mem_usage=False)  # whole, or not
         own = {name: part for name, part in pipe.unet.attn_processors.items() if not name.startswith(FRONT)}
         return Look(own, pipe.unet.encoder_hid_proj, encoder, fine)
+
+
+def _check(addon: Addon, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+    """Of one of the two kinds that are read, with matrices where they are looked at, of numbers."""
+    front, own = tensors["image_proj"], tensors["ip_adapter"]
+    if any("lora" in name for name in own) or any(name.startswith(FACES) for name in front):
+        raise AddonUnsuitable(addon=addon.record.id, what="an IP-Adapter for faces", wanted="a plain or a plus one")
+    first = front.get("proj_in.weight" if "latents" in front else "proj.weight")
+    if first is None or first.ndim != 2 or any(value.ndim != 2 for value in own.values()):
+        raise ModelFileUnusable(path=addon.file, reason="of IP-Adapters, only plain ones and plus ones are read here")
+    for name, value in (*front.items(), *own.items()):
+        if not value.isfinite().all():
+            suggestion = f"Run `frisket models verify {addon.record.id}`, or remove it and get it again."
+            findings = f"{name} holds values that are no numbers"
+            raise ModelDamaged(model=addon.record.id, findings=findings, suggestion=suggestion)
 
 
 @contextlib.contextmanager
