@@ -77,6 +77,15 @@ def test_an_ip_adapter_comes_with_its_encoder(folder: Folder, tmp_path: Path) ->
     assert {file.path for file in record.files} == set(files) - {"other/model.safetensors"}
 
 
+def test_a_folder_of_several_is_none(folder: Folder, tmp_path: Path) -> None:
+    """As hubs lay out IP-Adapters: many, and one encoder for all."""
+    look = safetensors({"ip_adapter.1.to_k_ip.weight": ("F16", (4, 4))})
+    source = lay(tmp_path / "hub", {"a.safetensors": look, "a-plus.safetensors": look})
+    with pytest.raises(ModelFileUnusable, match=r"it holds several: a-plus\.safetensors, a\.safetensors; import one"):
+        adopt(folder, source)
+    assert not folder.ids()
+
+
 def test_an_unknown_family_has_to_be_named(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(safetensors({"w": ("F16", (4,))}))
     with pytest.raises(ModelFamilyUnknown) as caught:

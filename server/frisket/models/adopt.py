@@ -124,6 +124,10 @@ def _family(source: Path, files: tuple[str, ...]) -> Family | None:
     if source.is_dir() and (found := family_of_component(source)):
         return found
     weights = [path for path in files if PurePosixPath(path).suffix in TAKEN and not path.startswith(f"{ENCODER}/")]
+    top = [path for path in weights if "/" not in path and path.endswith(".safetensors")]
+    if len(top) > 1 and not any(".safetensors.index" in path for path in files):
+        several = f"{', '.join(top[:3])}{' and more' if len(top) > 3 else ''}"
+        raise ModelFileUnusable(path=source, reason=f"it holds several: {several}; import one, or a folder with one")
     if len(weights) != 1:
         return None
     path = (source if source.is_dir() else source.parent) / weights[0]

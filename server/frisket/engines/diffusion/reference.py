@@ -150,7 +150,7 @@ def prepared(picture: np.ndarray, side: int) -> torch.Tensor:
 def _encoder(addon: Addon) -> Any:
     place = addon.file.parent / ENCODER
     if not any((addon.folder / file.path).parent == place for file in addon.record.files):
-        reason = f"an IP-Adapter needs its {ENCODER}, a folder beside it"
+        reason = f"an IP-Adapter needs its {ENCODER}; put both into a folder and import that"
         raise ModelFileUnusable(path=addon.folder, reason=reason)
     check_networks(addon.folder, addon.record, [place.relative_to(addon.folder).as_posix()])
     with quiet(), mapped(addon.record):
