@@ -17,7 +17,11 @@ from frisket.client.places import Runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKES = Path(__file__).resolve().parent / "fakes" / "engines.py"
-ENGINES = tuple(f"{FAKES}:{name}" for name in ("TOY", "NULL", "SLOW", "BROKEN", "SOFT", "EVERY", "PAINTER"))
+FACES = FAKES.with_name("faces.py")
+ENGINES = (
+    *(f"{FAKES}:{name}" for name in ("TOY", "NULL", "SLOW", "BROKEN", "SOFT", "EVERY", "PAINTER")),
+    *(f"{FACES}:{name}" for name in ("FINDER", "CHECKS")),
+)
 
 
 @dataclass

@@ -187,7 +187,7 @@ def test_the_sheet_is_all_that_outpaint_lays_out() -> None:
         ({}, [WHOLE], WHOLE),
         ({}, [Box(400, 300, 200, 100)], Box(200, 100, 600, 500)),
         ({}, [Box(400, 300, 20, 10), Box(500, 300, 20, 10)], Box(272, 172, 376, 266)),
-        ({"faces": (Box(10, 10, 200, 200),)}, [WHOLE], Box(0, 0, 410, 410)),
+        ({"faces": (Box(10, 10, 200, 200),)}, [Box(0, 0, 300, 300)], WHOLE),
         ({"upscale": 2}, [Box(400, 300, 200, 100)], WHOLE),
     ],
 )

@@ -10,8 +10,8 @@ from frisket.engines.faces.align import SIDE
 from frisket.engines.spec import Channels, EngineSpec, Report, Task, Work
 from frisket.errors import OutOfMemory
 
-# Checks of 64 px: detail, no tone.
-CHECKS = np.kron(np.indices((SIDE // 32, SIDE // 32)).sum(axis=0) % 2, np.ones((32, 32)))[..., None] * 2.0 - 1
+# Checks of 32 px: detail, no tone.
+PATTERN = np.kron(np.indices((SIDE // 32, SIDE // 32)).sum(axis=0) % 2, np.ones((32, 32)))[..., None] * 2.0 - 1
 TEMPLATE = np.array([(193.0, 240.0), (319.0, 240.2), (256.6, 314.0), (201.3, 371.4), (313.1, 371.2)])
 
 
@@ -30,8 +30,9 @@ def row_at(
 class ToyDetector:
     """Finds the faces that it was told of (rows of the whole canvas's px); notes what it was shown."""
 
-    def __init__(self, rows: Sequence[Sequence[float]], id_: str = "toy-detector") -> None:
-        self.spec = EngineSpec(id_, "Toy detector", "Knows.", frozenset({Task.DETECT_FACES}), channels=Channels.RGB)
+    def __init__(self, rows: Sequence[Sequence[float]]) -> None:
+        tasks = frozenset({Task.DETECT_FACES})
+        self.spec = EngineSpec("toy-detector", "Toy detector", "Knows.", tasks, channels=Channels.RGB, rank=200)
         self.rows = np.array(rows, np.float32).reshape(-1, 15)
         self.works: list[Work] = []
 
@@ -49,7 +50,8 @@ class CheckRestorer:
     "second" (any batch in which the second face is), "always", "nan"."""
 
     def __init__(self, height: float = 0.2, fails: str = "never", trained: bool = False, **changes) -> None:
-        fields = {"channels": Channels.RGB, "trained": trained, "licence": "CC-BY-NC-4.0" if trained else ""}
+        licence = "CC-BY-NC-4.0" if trained else ""
+        fields = {"channels": Channels.RGB, "trained": trained, "licence": licence, "rank": 200}
         tasks = frozenset({Task.RESTORE_FACES})
         self.spec = EngineSpec("checks", "Toy restorer", "Lays checks.", tasks, **(fields | changes))
         self.height, self.fails = height, fails
@@ -72,7 +74,7 @@ class CheckRestorer:
         out = []
         for number, face in enumerate(work.crop):
             report(number + 1, len(work.crop), work.crop)
-            out.append((face + self.height * CHECKS).astype(np.float32))
+            out.append((face + self.height * PATTERN).astype(np.float32))
         if self.fails == "nan":
             out[0][0, 0, 0] = np.nan
         return out
@@ -96,3 +98,7 @@ class HalfParser:
         mask = np.zeros((SIDE, SIDE), np.float32)
         mask[:, : 0 if self.blind else SIDE // 2] = 1
         return [mask] * len(work.crop)
+
+
+FINDER = ToyDetector([row_at(50, 40, 16), row_at(85, 30, 8, score=0.5), row_at(10, 70, 3, score=0.4)])  # of 100 x 80 px
+CHECKS = CheckRestorer(trained=True)

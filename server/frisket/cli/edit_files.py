@@ -147,8 +147,11 @@ class FileEdit:
             files.check_target(layer, with_alpha(self.picture.format))
 
     def merged(self, result: Result) -> np.ndarray:
-        """The picture with the result shown through its mask; what the mask leaves out is the same to the last bit."""
+        """The picture with the result shown through its mask; what the mask leaves out is the same to the last bit. The
+        result itself where it is the picture made larger."""
         fill = pixels.from_bytes(result.pixels, result.box.size, result.format)
+        if result.scale > 1:
+            return fill
         alpha = np.frombuffer(result.mask, np.uint8).reshape(fill.shape[:2])
         canvas = self._canvas(result)
         out = np.zeros((canvas.height, canvas.width, fill.shape[2]), fill.dtype)
@@ -167,7 +170,7 @@ class FileEdit:
         return replace(self.picture, pixels=out, format=wide)
 
     def _canvas(self, result: Result) -> Box:
-        """The canvas after the edit, in the old one's coordinates: larger after an outpaint."""
+        """The canvas after the edit, in the old one's coordinates: larger after an outpaint or made larger."""
         return Box.of(self.size).joined(result.box)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from frisket.edits.requests import MAX_CONTEXT, MAX_COUNT, MAX_DIAL, SEED_END, P
 
 if TYPE_CHECKING:
     from frisket.cli.edit_files import FileEdit
-    from frisket.client.client import Picture
+    from frisket.client.client import Client, Picture
 
 path = click.Path(path_type=Path)
 dial = click.IntRange(0, MAX_DIAL)
@@ -47,14 +48,15 @@ _SOURCES = (click.option("--sources", type=path, help="A second mask: white = co
 
 
 def options(
-    dials: bool = True, prompt: bool = True, picture: bool = True
+    dials: bool = True, prompt: bool = True, picture: bool = True, words: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """All of them as one decorator. dials: also the mask's; prompt: as an option; picture: those for an old one."""
+    """All of them as one decorator. dials: also the mask's; prompt: as an option; picture: those for an old one; words:
+    those of tasks that paint something new, as prompt and context are."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        old = (_DIALS if dials else (), _CONTEXT, _SOURCES) if picture else ()
-        words = (_PROMPT if prompt else (), _AVOID)
-        groups = (_OUTPUT, _LAYER if picture else (), *words, *old, _CHOICE)
+        old = (_DIALS if dials else (), _CONTEXT, _SOURCES) if picture and words else ()
+        said = (_PROMPT if prompt else (), _AVOID) if words else ()
+        groups = (_OUTPUT, _LAYER if picture else (), *said, *old, _CHOICE)
         for option in reversed([option for group in groups for option in group]):
             command = option(command)
         return command
@@ -62,16 +64,18 @@ def options(
     return add
 
 
-def carry_out(edit: FileEdit, params: Params, given: dict[str, Any]) -> None:
-    """Ask a server, write the results, answer. given: the values of `options`."""
+def carry_out(edit: FileEdit, params: Params | Callable[[Client], Params], given: dict[str, Any]) -> None:
+    """Ask a server, write the results, answer. given: the values of `options`. params: or what asks the server first
+    and makes them then."""
     from frisket.cli.edit_files import parse_params, random_seed
 
     seed = random_seed() if given["seed"] is None else given["seed"]
     engine_params = parse_params(given["params"])
-    edit = edit.asking(params, given["engine"], given["model"], seed, given["count"], engine_params)
     as_json = given["as_json"]
     edit.check_targets(given["output"], given["layer"])
     with a_server(given["server"], quiet=as_json) as runtime, client_of(runtime) as client:
+        asked = params(client) if callable(params) else params
+        edit = edit.asking(asked, given["engine"], given["model"], seed, given["count"], engine_params)
         done = edit.run(client, show=not as_json)
     written = edit.write(done, given["output"], given["layer"], given["keep_prompt"])
     report(written, done, given["output"], as_json)
@@ -80,7 +84,8 @@ def carry_out(edit: FileEdit, params: Params, given: dict[str, Any]) -> None:
 def report(written: Sequence[Path], done: Sequence[Picture], output: Path, as_json: bool) -> None:
     """Say which files were written, and what the results tell."""
     first = done[0]
-    notes = [*first.notes, *_lossy(output)]
+    faces = [f"Face {number}: {face.trouble}" for number, face in enumerate(first.faces, 1) if face.trouble]
+    notes = [*first.notes, *faces, *_lossy(output)]
     told = [f"  {words}" for words in (*(d.detail for d in first.degraded), *notes)]
     text = "\n".join([*(f"{path}  (seed {p.seed})" for path, p in zip(written, done, strict=True)), *told])
     fields = {
@@ -90,6 +95,10 @@ def report(written: Sequence[Path], done: Sequence[Picture], output: Path, as_js
         "degraded": [d.detail for d in first.degraded],
         "notes": notes,
     }
+    if first.faces:
+        fields["faces"] = [{**asdict(face), "number": number} for number, face in enumerate(first.faces, 1)]
+    if first.scale > 1:
+        fields["scale"] = first.scale
     answer(as_json, fields, text)
 
 

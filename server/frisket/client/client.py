@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from frisket.client.transport import Transport
 from frisket.edits.requests import EditRequest
-from frisket.edits.results import Degradation, Maker, Plan
+from frisket.edits.results import Degradation, Face, Maker, Plan
 from frisket.engines.spec import Task
 from frisket.errors import ConnectionLost, RequestInvalid, ServerUnreachable, VersionMismatch
 from frisket.raster.formats import Codec, Layout, PixelFormat, Samples
@@ -35,7 +35,11 @@ FINAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One result. `pixels` and `mask` (8-bit gray) cover `box` of the canvas; show the pixels through the mask."""
+    """One result. `pixels` and `mask` (8-bit gray) cover `box` of the canvas; show the pixels through the mask.
+
+    scale: above 1 the canvas is to be made so many times larger first; box is in that one then. faces: those that were
+    found, in the canvas as it was sent.
+    """
 
     box: Box
     format: PixelFormat
@@ -46,6 +50,8 @@ class Picture:
     notes: tuple[str, ...]
     request_json: str
     maker: Maker | None = None  # of a server that tells it
+    scale: int = 1
+    faces: tuple[Face, ...] = ()
 
 
 class Client:
@@ -211,4 +217,6 @@ def _picture(header, data: bytes) -> Picture:
         notes=tuple(header.notes),
         request_json=header.request_json,
         maker=convert.maker_from_proto(header.maker) if header.HasField("maker") else None,
+        scale=header.scale or 1,
+        faces=tuple(convert.face_from_proto(face) for face in header.faces),
     )

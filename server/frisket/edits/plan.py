@@ -138,16 +138,17 @@ def plan_text_to_layer(request: EditRequest, selection: Sequence[Box], spec: Eng
 
 
 def plan_restore_faces(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
-    """Answer PlanEdit for restore-faces: what is selected, or the faces that are asked for, with as much around it as a
-    face may reach beyond them. The whole canvas when nothing is selected, or when all is to be enlarged.
+    """Answer PlanEdit for restore-faces: what is selected, with as much around it as a face may reach beyond it. The
+    whole canvas when nothing is selected, when all is to be enlarged, or when faces are named: those were found in it,
+    and a detector need not find them again in a part.
 
     selection: canvas boxes; none = everything.
     """
     params, canvas = request.params, Box.of(request.canvas)
     assert isinstance(params, RestoreFacesParams)
-    wanted = bounds_of([box.clipped(canvas) for box in params.faces or selection])
+    wanted = bounds_of([box.clipped(canvas) for box in selection])
     region = canvas
-    if wanted is not None and params.upscale == 1:
+    if wanted is not None and params.upscale == 1 and not params.faces:
         region = wanted.grown(max(FACE_CONTEXT, wanted.size.longer)).clipped(canvas)
     return Plan(region, (Piece(region, region.size),), (), spec.id)
 
