@@ -36,6 +36,11 @@ def check_parts() -> None:
         raise NetworkPartsMissing(parts=", ".join(missing))
 
 
+def parts_there() -> bool:
+    """Whether networks can be opened at all."""
+    return all(find_spec(name) is not None for name in PARTS)
+
+
 def weights_file(folder: Path, record: Record) -> Path:
     """The file of weights of a model that has one. Raises ModelFileUnusable for one that has none, or several."""
     paths = [file.path for file in record.files if Path(file.path).suffix in WEIGHTS]

@@ -28,6 +28,10 @@ GROUP = "frisket.engines"
 MADE_OF: Mapping[Family, str] = {
     Family.RETINAFACE: "frisket.engines.faces.retinaface:RetinaFaceDetector",
     Family.YUNET: "frisket.engines.faces.yunet:YuNetDetector",
+    Family.GFPGAN: "frisket.engines.faces.restorer:FaceRestorer",
+    Family.RESTOREFORMER: "frisket.engines.faces.restorer:FaceRestorer",
+    Family.CODEFORMER: "frisket.engines.faces.restorer:FaceRestorer",
+    Family.PARSENET: "frisket.engines.faces.parser:FaceParser",
 }
 BUILT_IN = (  # the first one answers when none is asked for
     "frisket.engines.patch.engine:ENGINE",
