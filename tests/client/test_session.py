@@ -122,13 +122,13 @@ def session(address):
 
 
 def test_plan_send_watch_fetch(session, studio):
-    assert session.plan(REQUEST, Box(1, 1, 2, 2)).region == Box(1, 1, 2, 2)
+    assert session.plan(REQUEST, [Box(1, 1, 2, 2)]).region == Box(1, 1, 2, 2)
     notes = Notes()
     job, pictures = session.run(REQUEST, PIXELS, MASK, notes)
     assert job == "j"
     assert [(p.seed, p.pixels, p.mask) for p in pictures] == [(5, b"fedcba", MASK), (6, b"fedcba", MASK)]
     assert notes.said == [
-        ("Sending the selection…", None),
+        ("Sending the picture…", None),
         ("Waiting for its turn (number 2)", None),
         ("Working…", None),
         ("Working… about 3 s left", 0.5),
@@ -187,7 +187,7 @@ def test_a_broken_upload_is_sent_again_as_the_same_request(session, studio, monk
 def test_another_version(session, studio):
     studio.protocol = 9
     with pytest.raises(VersionMismatch):
-        session.plan(REQUEST, Box(0, 0, 1, 1))
+        session.plan(REQUEST, [Box(0, 0, 1, 1)])
 
 
 def test_running_reads_the_note(address, tmp_path: Path):
@@ -208,5 +208,5 @@ def test_running_reads_the_note(address, tmp_path: Path):
 def test_an_address_that_nobody_serves():
     session = Session("127.0.0.1:1", "", "easel")
     with pytest.raises(ServerUnreachable):
-        session.plan(REQUEST, Box(0, 0, 1, 1))
+        session.plan(REQUEST, [Box(0, 0, 1, 1)])
     session.close()

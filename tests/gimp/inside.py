@@ -60,13 +60,17 @@ def dump_visible(image, name):
 
 
 def fill(image, drawables=None, mode=NI, **settings):
-    """Call the plug-in. (status name, layer or error text)"""
-    procedure = Gimp.get_pdb().lookup_procedure("plug-in-frisket-fill-selection")
+    """Fill the selection. (status name, layer or error text)"""
+    return act("fill-selection", image, drawables, mode, random_seed=False, **settings)
+
+
+def act(action, image, drawables=None, mode=NI, **settings):
+    """Call an action of the plug-in. (status name, layer or error text)"""
+    procedure = Gimp.get_pdb().lookup_procedure("plug-in-frisket-" + action)
     assert procedure, "the plug-in is not registered"
     config = procedure.create_config()
     config.set_property("run-mode", mode)
     config.set_property("image", image)
-    config.set_property("random-seed", False)
     for name, value in settings.items():
         config.set_property(name.replace("_", "-"), value)
     config.set_core_object_array("drawables", image.get_selected_layers() if drawables is None else drawables)

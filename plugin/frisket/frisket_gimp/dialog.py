@@ -1,4 +1,4 @@
-"""The dialog: what to paint, how often, from which seed, by which engine; the rest folded away."""
+"""The dialog of an action, from its row in the table; the engine's own parameters as the server describes them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TypeVar
 import gi
 
 from frisket.errors import Cancelled, FrisketError
+from frisket.rpc.stubs.models_pb2 import Engine
+from frisket_gimp.actions import Action, Argument, Kind
+from frisket_gimp.options import Options
 
 gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
@@ -16,41 +19,71 @@ from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
 
 T = TypeVar("T")
 SETTLED = 300  # ms without a change after which the server is asked
-CHANGES_THE_PLAN = ("count", "context", "grow", "feather", "sample-merged", "engine", "server")
+SAID_BY_THE_USER = ("prompt", "negative-prompt", "random-seed", "seed", "into", "operation")  # changes no plan
 
 
 def ask(
-    procedure, config, estimate: Callable[[], Callable[[], str]], engines: Callable[[], Callable[[], list[str]]]
+    action: Action,
+    procedure,
+    config,
+    estimate: Callable[[], Callable[[], str]],
+    engines: Callable[[], Callable[[], list[Engine]]],
 ) -> None:
     """Let the user change `config`. Raises Cancelled.
 
     estimate: called here with the settings as they are, gives what is run off the main thread to get a line to show.
-    engines: likewise, for the names to choose from.
+    engines: likewise, for those to choose from, the server's own choice first.
     """
     GimpUi.init("plug-in-frisket")
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, "Fill Selection")
-    prompt = _words(dialog, "prompt", "_Prompt (empty: continue the surroundings)", 64)
-    _words(dialog, "negative-prompt", "_Avoid", 40)
-    for name in ("seed", "count", "context", "grow", "feather"):
-        dialog.get_widget(name, GimpUi.LabelSpin.__gtype__)
-    dialog.set_sensitive("seed", True, config, "random-seed", True)  # greyed while each run gets a new one
-    seed = dialog.fill_box("seed-box", ["random-seed", "seed"])
-    seed.set_orientation(Gtk.Orientation.HORIZONTAL)
-    seed.set_spacing(12)
-    dialog.fill_box("main", ["prompt-label", "prompt-scroll", "seed-box", "count", "context"])
-    folded = ["negative-prompt-label", "negative-prompt-scroll", "grow", "feather", "sample-merged", "server"]
-    dialog.fill_box("folded-box", folded)
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, action.title)
+    shown = {argument.name: _widget(dialog, action, argument) for argument in action.arguments}
+    boxes = _lines(dialog, config, shown)
+    dialog.fill_box("main", [*(boxes[name] for name in action.main if boxes[name])])
+    dialog.fill_box("folded-box", [*(boxes[name] for name in (*action.folded, "server") if boxes[name])])
     dialog.get_label("folded-label", "Advanced", False, False)
     dialog.fill_expander("folded", "folded-label", False, "folded-box")
     dialog.fill(["main", "folded"])
     _add_engines(dialog, config, engines)
-    _add_estimate(dialog, config, estimate)
-    dialog.set_ok_label("_Fill")
-    prompt.grab_focus()  # else the button has it, and the first blank of a prompt presses it
+    _add_estimate(dialog, action, config, estimate)
+    dialog.set_ok_label(action.button)
+    if "prompt" in action.main:
+        shown["prompt"].grab_focus()  # else the button has it, and the first blank of a prompt presses it
     accepted = dialog.run()
     dialog.destroy()
     if not accepted:
         raise Cancelled()
+
+
+def _widget(dialog, action: Action, argument: Argument):
+    """The argument's widget, made known to the dialog under its name; None for what has one of its own."""
+    if argument.kind is Kind.WORDS:
+        label, height = (action.words, 64) if argument.name == "prompt" else (argument.label, 40)
+        return _words(dialog, argument.name, label, height)
+    if argument.kind is Kind.WHOLE:
+        return dialog.get_widget(argument.name, GimpUi.LabelSpin.__gtype__)
+    if argument.kind is Kind.SHARE:
+        return dialog.get_scale_entry(argument.name, 1.0)
+    if argument.kind is Kind.CHOICE:
+        return dialog.get_widget(argument.name, GimpUi.StringComboBox.__gtype__)
+    return None
+
+
+def _lines(dialog, config, shown) -> dict[str, str]:
+    """What is put into the dialog for each argument; two that belong together share a line, under the first one."""
+    lines = {name: name for name in shown}
+    for name in ("prompt", "negative-prompt"):
+        if name in shown:
+            dialog.fill_box(f"{name}-box", [f"{name}-label", f"{name}-scroll"])
+            lines[name] = f"{name}-box"
+    for first, second in (("random-seed", "seed"), ("left", "right"), ("top", "bottom")):
+        if first in shown:
+            pair = dialog.fill_box(f"{first}-box", [first, second])
+            pair.set_orientation(Gtk.Orientation.HORIZONTAL)
+            pair.set_spacing(12)
+            lines[first], lines[second] = f"{first}-box", ""
+    if "seed" in shown:
+        dialog.set_sensitive("seed", True, config, "random-seed", True)  # greyed while each run gets a new one
+    return lines
 
 
 def _words(dialog, name: str, title: str, height: int):
@@ -65,8 +98,9 @@ def _words(dialog, name: str, title: str, height: int):
     return view
 
 
-def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[str]]]) -> None:
-    """A name to type or to choose, among those that the server has told; empty = the server's choice."""
+def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[Engine]]]) -> None:
+    """A name to type or to choose, among those that the server has told, and the options of the one chosen; empty = the
+    server's choice."""
     combo = Gtk.ComboBoxText.new_with_entry()
     entry = combo.get_child()
     entry.set_text(config.get_property("engine") or "")
@@ -78,18 +112,29 @@ def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[str]]])
     row = Gtk.Box(spacing=12, margin_start=12, margin_end=12)
     row.pack_start(label, False, False, 0)
     row.pack_start(combo, True, True, 0)
+    options = Options(config)
     dialog.get_content_area().pack_start(row, False, False, 0)
+    dialog.get_content_area().pack_start(options.expander, False, False, 0)
     row.show_all()
     gone: list[bool] = []
+    known: list[Engine] = []
 
-    def show(names: list[str]) -> bool:
-        for name in [] if gone else names:
-            combo.append_text(name)
+    def show(told: list[Engine]) -> bool:
+        for engine in [] if gone else told:
+            combo.append_text(engine.id)
+            known.append(engine)
+        chosen()
         return False
+
+    def chosen() -> None:
+        wanted = entry.get_text().strip()
+        if known and not gone:  # else nothing is known of what an engine takes
+            options.show(next((e for e in known if not wanted or e.id == wanted), None))
 
     def typed(_) -> None:
         if entry.get_text() != (config.get_property("engine") or ""):
             config.set_property("engine", entry.get_text())
+        chosen()
 
     def changed(*_) -> None:  # by the dialog's Reset
         if entry.get_text() != (config.get_property("engine") or ""):
@@ -106,7 +151,7 @@ def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[str]]])
     threading.Thread(target=lambda: GLib.idle_add(show, _quietly(work, [])), daemon=True).start()
 
 
-def _add_estimate(dialog, config, estimate: Callable[[], Callable[[], str]]) -> None:
+def _add_estimate(dialog, action: Action, config, estimate: Callable[[], Callable[[], str]]) -> None:
     """A line about what the server would do, asked for again whenever a setting that matters was changed."""
     label = Gtk.Label(xalign=0.0, wrap=True, margin_start=12, margin_end=12)
     dialog.get_content_area().pack_start(label, False, False, 0)
@@ -136,7 +181,8 @@ def _add_estimate(dialog, config, estimate: Callable[[], Callable[[], str]]) -> 
         while waiting:
             GLib.source_remove(waiting.pop())
 
-    handlers = [config.connect(f"notify::{name}", later) for name in CHANGES_THE_PLAN]
+    names = [argument.name for argument in action.arguments if argument.name not in SAID_BY_THE_USER]
+    handlers = [config.connect(f"notify::{name}", later) for name in names]
 
     def leave(*_) -> None:
         gone.append(True)

@@ -1,15 +1,17 @@
-"""Results into the image: new layers with masks, in one undo step. Nothing that was there is touched."""
+"""Results into the image: layers with masks, or the selection, in one undo step. No pixel that was there changes."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 
-from gi.repository import Gegl, Gimp
+from gi.repository import Babl, Gegl, Gimp
 
 from frisket.errors import ConnectionLost
 from frisket.raster.formats import Layout
+from frisket_gimp.actions import Action, Result
 from frisket_gimp.pixels import Source, native_format
+from frisket_gimp.settings import Settings, added
 
 PARASITE = "frisket-request"
 LAYER_TYPES = {
@@ -18,7 +20,12 @@ LAYER_TYPES = {
     Layout.RGB: Gimp.ImageType.RGB_IMAGE,
     Layout.RGBA: Gimp.ImageType.RGBA_IMAGE,
 }
-
+OPERATIONS = {
+    "replace": Gimp.ChannelOps.REPLACE,
+    "add": Gimp.ChannelOps.ADD,
+    "subtract": Gimp.ChannelOps.SUBTRACT,
+    "intersect": Gimp.ChannelOps.INTERSECT,
+}
 
 # In which values the soft edge is mixed with what lies below, by the last words of a precision's name: in the image's
 # own. GIMP's default, linear light, would round what lies outside the mask in float images that are not linear.
@@ -29,46 +36,122 @@ COMPOSITE_SPACES = {
 }
 
 
-def insert(image, source: Source, pictures, job: str) -> Gimp.Layer:
-    """Put the pictures in above the source; several share a group, with the first one shown. Returns the first layer.
+def place(action: Action, image, source: Source, pictures, job: str, values: Settings) -> Gimp.Layer | None:
+    """What the action's table says, in one undo step. Returns the first new layer, None when there is none.
 
-    The user's selected layers and selection stay as they are.
+    The user's layers and which of them are selected stay as they are; the selection, too, but where it is the result.
     """
-    made = [_layer(image, source, picture, job, k) for k, picture in enumerate(pictures)]  # all that can fail
-    chosen, channels = image.get_selected_layers(), image.get_selected_channels()
-    parent = source.layer.get_parent() if source.layer else None
-    position = image.get_item_position(source.layer) if source.layer else 0
+    if action.result is Result.SELECTION:
+        return _select(image, source, pictures[0], OPERATIONS[values["operation"]])
+    if action.result is Result.LARGER and values["into"] == "image":
+        return _new_image(action, image, source, pictures[0], job)
+    sides = added(values, source.frame.size) if action.result is Result.CANVAS else {}
+    shift = (sides.get("left", 0), sides.get("top", 0))
+    made = []
+    for index, picture in enumerate(pictures):  # all that can fail
+        layer = _layer(image, source, picture, job, index, action)
+        layer.set_offsets(*_corner(action, source, picture, shift))
+        made.append(layer)
     image.undo_group_start()
     try:
-        if len(made) > 1:
-            group = Gimp.GroupLayer.new(image, "Frisket fill")
-            image.insert_layer(group, parent, position)
-            parent, position = group, 0
-        for k, layer in enumerate(made):
-            image.insert_layer(layer, parent, position + k)
-        if chosen:
-            image.set_selected_layers(chosen)
-        elif channels:
-            image.set_selected_channels(channels)
+        if any(sides.values()):
+            size = source.frame.size
+            wide = size.width + sides["left"] + sides["right"]
+            image.resize(wide, size.height + sides["top"] + sides["bottom"], *shift)
+        _insert(image, source.layer, made, action)
     finally:
         image.undo_group_end()
     Gimp.displays_flush()
     return made[0]
 
 
-def _layer(image, source: Source, picture, job: str, index: int) -> Gimp.Layer:
+def _insert(image, above: Gimp.Layer | None, made: list, action: Action) -> None:
+    """Above that layer, or above all; several share a group, with the first one shown."""
+    chosen, channels = image.get_selected_layers(), image.get_selected_channels()
+    parent = above.get_parent() if above else None
+    position = image.get_item_position(above) if above else 0
+    if len(made) > 1:
+        group = Gimp.GroupLayer.new(image, f"Frisket {action.noun}")
+        image.insert_layer(group, parent, position)
+        parent, position = group, 0
+    for k, layer in enumerate(made):
+        image.insert_layer(layer, parent, position + k)
+    if chosen:
+        image.set_selected_layers(chosen)
+    elif channels:
+        image.set_selected_channels(channels)
+
+
+def _corner(action: Action, source: Source, picture, shift: tuple[int, int]) -> tuple[int, int]:
+    """Where the layer goes, in the image's coordinates."""
+    box = picture.box
+    if action.result is Result.LARGER:  # around the middle of what it was made of, as GIMP scales a layer
+        old = source.box.moved(source.frame.x, source.frame.y)
+        return old.x - (box.width - old.width) // 2, old.y - (box.height - old.height) // 2
+    box = box.moved(source.frame.x + shift[0], source.frame.y + shift[1])
+    return box.x, box.y
+
+
+def _new_image(action: Action, image, source: Source, picture, job: str) -> Gimp.Layer:
+    """A new image with the picture as its only layer: the same depth and profile, the same size on paper."""
+    size = picture.box.size
+    new = Gimp.Image.new_with_precision(size.width, size.height, image.get_base_type(), image.get_precision())
+    new.undo_disable()  # there is nothing to go back to
+    profile = image.get_color_profile()
+    if profile is not None:
+        new.set_color_profile(profile)
+    _, across, down = image.get_resolution()
+    new.set_resolution(across * size.width / source.box.width, down * size.height / source.box.height)
+    layer = _layer(new, source, picture, job, 0, action)
+    new.insert_layer(layer, None, 0)
+    new.undo_enable()
+    return layer
+
+
+def _select(image, source: Source, picture, operation: Gimp.ChannelOps) -> None:
+    """Make the picture's mask the selection."""
+    box = picture.box.moved(source.frame.x, source.frame.y)
+    if len(picture.mask) != box.area:
+        raise ConnectionLost(reason=f"The result does not fit its own description ({box})")
+    colour = Gimp.context_get_foreground()
+    channel = Gimp.Channel.new(image, "Frisket", image.get_width(), image.get_height(), 50.0, colour)
+    # Its samples become the selection's as they are, so they are written under the name that it gives them.
+    grays = Babl.format_get_encoding(channel.get_format()).split()[0]
+    buffer = channel.get_buffer()
+    buffer.set(Gegl.Rectangle.new(box.x, box.y, box.width, box.height), f"{grays} u8", picture.mask)
+    buffer.flush()
+    chosen, channels = image.get_selected_layers(), image.get_selected_channels()
+    Gimp.context_push()
+    image.undo_group_start()
+    try:
+        Gimp.context_set_feather(False)
+        image.insert_channel(channel, None, 0)  # only what is in the image can be selected
+        image.select_item(operation, channel)
+        image.remove_channel(channel)
+        if chosen:
+            image.set_selected_layers(chosen)
+        elif channels:
+            image.set_selected_channels(channels)
+    finally:
+        image.undo_group_end()
+        Gimp.context_pop()
+    Gimp.displays_flush()
+
+
+def _layer(image, source: Source, picture, job: str, index: int, action: Action) -> Gimp.Layer:
     size, fmt = picture.box.size, picture.format
     # A wrong length would be taken in silence and leave the layer empty.
     if fmt != source.format or len(picture.pixels) != size.area * fmt.pixel_bytes or len(picture.mask) != size.area:
         raise ConnectionLost(reason=f"The result does not fit its own description ({picture.box}, {fmt})")
-    name = f"Frisket fill (seed {picture.seed})"
+    seeded = any(argument.name == "seed" for argument in action.arguments)
+    name = f"Frisket {action.noun}" + f" (seed {picture.seed})" * seeded
     kind, mode = LAYER_TYPES[fmt.layout], image.get_default_new_layer_mode()
     layer = Gimp.Layer.new(image, name, size.width, size.height, kind, 100.0, mode)
     if mode == Gimp.LayerMode.NORMAL:  # the legacy mode has its space fixed
         layer.set_composite_space(COMPOSITE_SPACES[image.get_precision().value_nick.split("-", 1)[1]])
     _write(layer, native_format(layer), picture.pixels)
-    _add_mask(layer, picture.mask)
-    layer.set_offsets(picture.box.x, picture.box.y)
+    if action.result in (Result.MASKED, Result.CANVAS) or picture.mask.count(255) < len(picture.mask):
+        _add_mask(layer, picture.mask)
     layer.set_visible(index == 0)
     layer.attach_parasite(_parasite(picture, job, index))
     return layer

@@ -9,6 +9,7 @@ import gi
 from frisket.errors import ImageFormatUnsupported, LayerUnsuitable, MaskEmpty
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box
+from frisket_gimp.actions import Selection
 
 gi.require_version("Babl", "0.1")
 from gi.repository import Babl, Gegl, Gimp  # noqa: E402
@@ -26,20 +27,24 @@ SAMPLES = {
 
 @dataclass(frozen=True)
 class Source:
-    """Where pixels come from. layer: results go above it; None = above everything. box: the part of the canvas with
-    pixels."""
+    """Where pixels come from. layer: results go above it; None = above everything. merged: what all layers show.
+
+    frame: what a request calls its canvas, in the image's coordinates: the image, or for a whole layer that layer,
+    which may reach beyond the image. box: the part of it with pixels, in its own coordinates.
+    """
 
     layer: Gimp.Layer | None
     merged: bool
+    frame: Box
     box: Box
     format: PixelFormat
 
 
-def check_image(image) -> None:
+def check_image(image, selection: Selection) -> None:
     """Raises ImageFormatUnsupported, MaskEmpty: what no setting of the dialog could mend."""
     if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
         raise ImageFormatUnsupported(found="indexed (see Image > Mode)")
-    if Gimp.Selection.is_empty(image):
+    if selection is Selection.NEEDED and Gimp.Selection.is_empty(image):
         raise MaskEmpty(width=image.get_width(), height=image.get_height())
 
 
@@ -48,8 +53,16 @@ def kind_of(image) -> tuple:
     return image.get_width(), image.get_height(), image.get_base_type(), image.get_precision()
 
 
-def find_source(image, drawables, merged: bool) -> Source:
-    """The layer to work on, or with `merged` what all visible layers show. Raises LayerUnsuitable."""
+def selects(image, selection: Selection) -> bool:
+    """Whether the selection says what is changed."""
+    return selection is not Selection.IGNORED and not Gimp.Selection.is_empty(image)
+
+
+def find_source(image, drawables, merged: bool, whole: bool) -> Source:
+    """The layer to work on, or with `merged` what all visible layers show; `whole`: all of that layer is changed.
+
+    Raises LayerUnsuitable.
+    """
     if image.get_floating_sel() is not None:
         what = "There is a floating selection"
         raise LayerUnsuitable(what=what, suggestion="Anchor it first (Layer > Anchor Floating Selection).")
@@ -62,7 +75,7 @@ def find_source(image, drawables, merged: bool) -> Source:
     if merged:
         layout = Layout.GRAY_ALPHA if gray else Layout.RGBA
         fmt = PixelFormat(SAMPLES[depth], layout, transfer)
-        return Source(layers[0] if layers else None, True, canvas, fmt)
+        return Source(layers[0] if layers else None, True, canvas, canvas, fmt)
     if len(layers) != 1:
         what = "Several layers are selected" if layers else "No layer is selected"
         raise LayerUnsuitable(what=what, suggestion="Select one layer, or switch on 'Sample merged'.")
@@ -72,12 +85,15 @@ def find_source(image, drawables, merged: bool) -> Source:
         (gray, alpha), Layout.RGB
     )
     _, x, y = layer.get_offsets()
-    box = Box(x, y, layer.get_width(), layer.get_height()).clipped(canvas)
-    return Source(layer, False, box, PixelFormat(SAMPLES[depth], layout, transfer))
+    fmt = PixelFormat(SAMPLES[depth], layout, transfer)
+    box = Box(x, y, layer.get_width(), layer.get_height())
+    if whole:
+        return Source(layer, False, box, Box.of(box.size), fmt)
+    return Source(layer, False, canvas, box.clipped(canvas), fmt)
 
 
 def selected_box(image, source: Source) -> Box:
-    """Bounds of the selection where there are pixels, in canvas space. Raises LayerUnsuitable."""
+    """Bounds of the selection where there are pixels. Raises LayerUnsuitable."""
     _, _, x0, y0, x1, y1 = Gimp.Selection.bounds(image)
     box = Box.spanning(x0, y0, x1, y1).clipped(source.box)
     if box.empty:
@@ -88,7 +104,11 @@ def selected_box(image, source: Source) -> Box:
 
 
 def read(image, source: Source, region: Box) -> bytes:
-    """The region's pixels in source.format. Raises ImageFormatUnsupported for a layer that is not what it says."""
+    """The pixels of a region of the source's frame, in its format.
+
+    Raises ImageFormatUnsupported for a layer that is not what it says.
+    """
+    region = region.moved(source.frame.x, source.frame.y)
     if source.merged:
         layer = Gimp.Layer.new_from_visible(image, image, "Frisket")  # never inserted: no undo step, not seen
         try:

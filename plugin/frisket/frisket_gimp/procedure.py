@@ -1,24 +1,43 @@
-"""From a click to a layer: ask, plan, read, send, watch, insert."""
+"""From a click to a result: ask, plan, read, send, watch, place. The same for every action of the table."""
 
 from __future__ import annotations
 
-import os
 import traceback
+from dataclasses import dataclass, replace
 
 from gi.repository import Gimp, GLib, GObject
 
 from frisket.client.client import with_region
-from frisket.edits.requests import EditRequest, InpaintParams, MaskDials
+from frisket.edits.requests import EditRequest
 from frisket.errors import Cancelled, FrisketError, LayerUnsuitable
-from frisket.raster.geometry import Box, Size
-from frisket_gimp import layers, pixels, server
+from frisket.raster.geometry import Box
+from frisket_gimp import layers, pixels, server, settings
+from frisket_gimp.actions import Action, Result
 from frisket_gimp.progress import Progress
 
+NOWHERE = Box(0, 0, 0, 0)
 
-def fill_selection(procedure, run_mode, image, drawables, config):
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be done, with the settings and the image as they are now. selected: boxes of the source's frame, none
+    where no selection could say more; masked: the selection goes with the request."""
+
+    values: settings.Settings
+    source: pixels.Source
+    request: EditRequest
+    selected: list[Box]
+    masked: bool
+
+    @property
+    def address(self) -> str:
+        return str(self.values["server"]).strip()
+
+
+def run_action(action: Action, procedure, run_mode, image, drawables, config):
     """GIMP's run function. Every failure becomes a status and a text of title, cause and remedy."""
     try:
-        layer = _fill(procedure, run_mode, image, drawables, config)
+        layer = _carry_out(action, procedure, run_mode, image, drawables, config)
     except Cancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     except FrisketError as error:
@@ -27,7 +46,8 @@ def fill_selection(procedure, run_mode, image, drawables, config):
         traceback.print_exc()
         return _failed(procedure, f"Something unexpected happened in Frisket's plug-in\n\n{error!r}")
     status = GObject.Value(Gimp.PDBStatusType, Gimp.PDBStatusType.SUCCESS)
-    return Gimp.ValueArray.new_from_values([status, GObject.Value(Gimp.Layer, layer)])
+    own = [] if action.result is Result.SELECTION else [GObject.Value(Gimp.Layer, layer)]
+    return Gimp.ValueArray.new_from_values([status, *own])
 
 
 def _failed(procedure, text: str):
@@ -35,47 +55,77 @@ def _failed(procedure, text: str):
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, error)
 
 
-def _fill(procedure, run_mode, image, drawables, config) -> Gimp.Layer:
+def _carry_out(action: Action, procedure, run_mode, image, drawables, config) -> Gimp.Layer | None:
     interactive = run_mode == Gimp.RunMode.INTERACTIVE
-    pixels.check_image(image)
-    if interactive:
+    pixels.check_image(image, action.selection)
+    if interactive and action.main:
         from frisket_gimp import dialog
 
-        dialog.ask(procedure, config, lambda: _estimate(image, drawables, config), lambda: _engines(config))
-    source = pixels.find_source(image, drawables, config.get_property("sample-merged"))
-    selected = pixels.selected_box(image, source)
-    if config.get_property("random-seed"):
-        config.set_property("seed", int.from_bytes(os.urandom(4), "little") >> 1)  # seen in the dialog next time
-    request = _request(config, image, source)
+        dialog.ask(
+            action,
+            procedure,
+            config,
+            lambda: _estimate(_wish(action, image, drawables, config)),
+            lambda: _engines(action, config),
+        )
+    settings.draw_seed(action, config)
+    wish = _wish(action, image, drawables, config)
     kind = pixels.kind_of(image)
-    progress = Progress("Fill Selection", interactive)
+    progress = Progress(action.title, interactive)
     try:
-        session, plan = progress.do(lambda: server.open_and_plan(progress, _text(config, "server"), request, selected))
-        request = with_region(request, plan.region.clipped(source.box), source.format)
-        around, mask = pixels.read(image, source, request.region), pixels.read_selection(image, request.region)
-        job, pictures = progress.do(lambda: session.run(request, around, mask, progress))
-        session.close()
+        job, pictures = _made(action, image, wish, progress)
     finally:
         progress.close()
-    _check_unchanged(image, source, kind, job)
-    layer = layers.insert(image, source, pictures, job)
+    _check_unchanged(image, wish.source, kind, job)
+    layer = layers.place(action, image, wish.source, pictures, job, wish.values)
+    if run_mode != Gimp.RunMode.NONINTERACTIVE and layer is not None and layer.get_image() != image:
+        Gimp.Display.new(layer.get_image())
     if interactive:
         _tell_shortfalls(pictures)
     return layer
 
 
-def _estimate(image, drawables, config):
+def _wish(action: Action, image, drawables, config) -> Wish:
+    """Raises LayerUnsuitable, ParameterOutOfRange."""
+    values = settings.read(action, config)
+    masked = pixels.selects(image, action.selection)
+    merged = bool(values.get("sample-merged", not action.wants_layer))
+    whole = not masked and action.result is not Result.CANVAS
+    source = pixels.find_source(image, drawables, merged, whole)
+    selected = [] if action.result is Result.CANVAS else [source.box]
+    if masked:
+        selected = [pixels.selected_box(image, source)]
+    region = NOWHERE if action.wants_layer else selected[0]
+    return Wish(
+        values, source, settings.request(action, values, source.frame.size, source.format, region), selected, masked
+    )
+
+
+def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, list]:
+    """(job, pictures) of the server. Raises FrisketError."""
+    source = wish.source
+    session, plan = progress.do(lambda: server.open_and_plan(progress, wish.address, wish.request, wish.selected))
+    region = plan.region.clipped(source.box)
+    request = with_region(wish.request, source.box if region.empty else region, source.format)
+    around = pixels.read(image, source, request.region) if action.wants_layer else None
+    mask = pixels.read_selection(image, request.region) if wish.masked else None
+    sent = mask if action.wants_layer else None
+    job, pictures = progress.do(lambda: session.run(request, around, sent, progress))
+    session.close()
+    if mask is not None and sent is None:  # words alone are painted: what is selected shows of it
+        pictures = [replace(picture, mask=mask) for picture in pictures]
+    return job, pictures
+
+
+def _estimate(wish: Wish):
     """What the dialog may run off the main thread to say what the server would do with the settings as they are."""
-    source = pixels.find_source(image, drawables, config.get_property("sample-merged"))
-    selected, request = pixels.selected_box(image, source), _request(config, image, source)
-    address = _text(config, "server")
-    return lambda: server.estimate(address, request, selected)
+    return lambda: server.estimate(wish.address, wish.request, wish.selected)
 
 
-def _engines(config):
+def _engines(action: Action, config):
     """What the dialog may run off the main thread to know which engines there are."""
-    address = _text(config, "server")
-    return lambda: server.engines(address)
+    address = (config.get_property("server") or "").strip()
+    return lambda: server.engines(address, action.task)
 
 
 def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> None:
@@ -87,30 +137,6 @@ def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> Non
         what = "The image was resized or converted while the server worked"
     if what:
         raise LayerUnsuitable(what=what, suggestion=f"Run it again; the result for the old image is job {job}.")
-
-
-def _request(config, image, source: pixels.Source) -> EditRequest:
-    def px(name: str) -> int | None:
-        value = config.get_property(name)
-        return None if value < 0 else value
-
-    return EditRequest(
-        canvas=Size(image.get_width(), image.get_height()),
-        region=Box(0, 0, 0, 0),
-        params=InpaintParams(
-            prompt=_text(config, "prompt"),
-            negative_prompt=_text(config, "negative-prompt"),
-            dials=MaskDials(grow=px("grow"), feather=px("feather"), context=px("context")),
-        ),
-        format=source.format,
-        engine=_text(config, "engine"),
-        seed=config.get_property("seed"),
-        count=config.get_property("count"),
-    )
-
-
-def _text(config, name: str) -> str:
-    return (config.get_property(name) or "").strip()  # a string left at its default arrives as None
 
 
 def _tell_shortfalls(pictures) -> None:

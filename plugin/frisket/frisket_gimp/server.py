@@ -14,6 +14,7 @@ from frisket.edits.results import Plan
 from frisket.engines.spec import Task
 from frisket.errors import FrisketError, ServerNotRunning
 from frisket.raster.geometry import Box
+from frisket.rpc.stubs.models_pb2 import Engine
 
 NAME = "gimp"  # among the server's clients
 NOTE = Path(__file__).parents[1] / "launch.json"  # left by `frisket plugin install`
@@ -22,7 +23,7 @@ SANDBOXES = ("FLATPAK_ID", "SNAP")
 NOT_FOR_OTHERS = ("PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "GI_TYPELIB_PATH")
 
 
-def open_and_plan(progress, address: str, request: EditRequest, selected: Box) -> tuple[Session, Plan]:
+def open_and_plan(progress, address: str, request: EditRequest, selected: list[Box]) -> tuple[Session, Plan]:
     """A server, started when there is none, and its plan. Raises FrisketError."""
     try:
         found = _found(address)
@@ -33,7 +34,7 @@ def open_and_plan(progress, address: str, request: EditRequest, selected: Box) -
     return found, found.plan(request, selected)
 
 
-def estimate(address: str, request: EditRequest, selected: Box) -> str:
+def estimate(address: str, request: EditRequest, selected: list[Box]) -> str:
     """A line for the dialog. Raises ServerNotRunning: one is started when it is needed."""
     found = _found(address)
     try:
@@ -46,11 +47,11 @@ def estimate(address: str, request: EditRequest, selected: Box) -> str:
     return "\n".join([f"The engine '{plan.engine}' will work on {sizes} px.", *(d.detail for d in plan.degraded)])
 
 
-def engines(address: str) -> list[str]:
-    """The names of those that fill selections, the server's own choice first. Raises FrisketError."""
+def engines(address: str, task: str) -> list[Engine]:
+    """Those that do it, the server's own choice first. Raises FrisketError."""
     found = _found(address)
     try:
-        return [engine.id for engine in found.client.engines(Task.INPAINT)]
+        return found.client.engines(Task(task))
     finally:
         found.close()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -68,10 +69,10 @@ class Session:
     def close(self) -> None:
         self.client.close()
 
-    def plan(self, request: EditRequest, selection: Box) -> Plan:
+    def plan(self, request: EditRequest, selection: Sequence[Box]) -> Plan:
         """The server's plan, once it has said that it speaks our version. Raises VersionMismatch and the server's."""
         self.client.server_info()
-        return self.client.plan(request, [selection])
+        return self.client.plan(request, selection)
 
     def run(
         self, request: EditRequest, pixels: bytes | None, mask: bytes | None, listener: Listener
@@ -92,7 +93,7 @@ class Session:
         raise Cancelled()
 
     def _run(self, request, pixels: bytes | None, mask: bytes | None, listener: Listener, request_id: str):
-        listener.tell("Sending the selection…")
+        listener.tell("Sending the picture…")
         try:
             job = self.client.submit(request, pixels, mask, request_id).id
         except ConnectionLost:

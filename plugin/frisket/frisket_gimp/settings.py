@@ -1,0 +1,111 @@
+"""What the user set, as plain values, and the request that it makes. No libgimp: `read` is given GIMP's config."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+
+from frisket.edits.requests import (
+    PARAMS,
+    EditRequest,
+    InpaintParams,
+    InstructParams,
+    MaskDials,
+    OutpaintParams,
+    Params,
+    RestoreFacesParams,
+    TextToLayerParams,
+    UpscaleParams,
+    VariationParams,
+)
+from frisket.engines.spec import Task
+from frisket.errors import ParameterOutOfRange
+from frisket.raster.formats import PixelFormat
+from frisket.raster.geometry import Box, Size
+from frisket_gimp.actions import Action
+
+Settings = Mapping[str, object]
+SIDES = ("left", "top", "right", "bottom")
+
+
+def read(action: Action, config) -> dict:
+    """All arguments of the action by name. A text left at its default arrives as None."""
+    values = {argument.name: config.get_property(argument.name) for argument in action.arguments}
+    return {name: "" if value is None else value for name, value in values.items()}
+
+
+def draw_seed(action: Action, config) -> None:
+    """A new seed where one is wanted; seen in the dialog next time."""
+    if any(argument.name == "random-seed" for argument in action.arguments) and config.get_property("random-seed"):
+        config.set_property("seed", int.from_bytes(os.urandom(4), "little") >> 1)
+
+
+def request(action: Action, settings: Settings, canvas: Size, fmt: PixelFormat, region: Box) -> EditRequest:
+    """Raises ParameterOutOfRange."""
+    task = Task(action.task)
+    make = MAKERS.get(task)
+    return EditRequest(
+        canvas=canvas,
+        region=region,
+        params=make(settings, canvas) if make else PARAMS[task](),
+        format=fmt,
+        engine=str(settings["engine"]).strip(),
+        seed=settings.get("seed", 0),
+        count=settings.get("count", 1),
+        engine_params=_options(str(settings["options"])),
+    )
+
+
+def added(settings: Settings, canvas: Size) -> dict[str, int]:
+    """px to add on each side."""
+    if settings["unit"] != "percent":
+        return {side: settings[side] for side in SIDES}
+    full = {"left": canvas.width, "top": canvas.height, "right": canvas.width, "bottom": canvas.height}
+    return {side: round(settings[side] * full[side] / 100) for side in SIDES}
+
+
+def _options(text: str) -> dict:
+    """Raises ParameterOutOfRange for what is no JSON object of plain values."""
+    if not text.strip():
+        return {}
+    try:
+        options = json.loads(text)
+    except ValueError:
+        options = None
+    if not isinstance(options, dict) or not all(isinstance(v, (bool, int, float, str)) for v in options.values()):
+        raise ParameterOutOfRange(name="options", value=text, wanted='a JSON object such as {"quality": 4}')
+    return options
+
+
+def _words(settings: Settings) -> dict[str, str]:
+    return {
+        "prompt": str(settings.get("prompt", "")).strip(),
+        "negative_prompt": str(settings.get("negative-prompt", "")).strip(),
+    }
+
+
+def _dials(settings: Settings) -> MaskDials:
+    given = {name: settings.get(name, -1) for name in ("grow", "feather", "context")}
+    return MaskDials(**{name: None if px < 0 else px for name, px in given.items()})
+
+
+def _outpaint(settings: Settings, canvas: Size) -> OutpaintParams:
+    clear = bool(settings["transparent"])
+    return OutpaintParams(**added(settings, canvas), **_words(settings), dials=_dials(settings), transparent=clear)
+
+
+def _variation(settings: Settings, _: Size) -> VariationParams:
+    own = {"strength": settings["strength"], "tileable": bool(settings["tileable"])}
+    return VariationParams(**own, **_words(settings), dials=_dials(settings))
+
+
+MAKERS: Mapping[Task, Callable[[Settings, Size], Params]] = {
+    Task.INPAINT: lambda settings, _: InpaintParams(**_words(settings), dials=_dials(settings)),
+    Task.OUTPAINT: _outpaint,
+    Task.VARIATION: _variation,
+    Task.RESTORE_FACES: lambda settings, _: RestoreFacesParams(strength=settings["strength"]),
+    Task.UPSCALE: lambda settings, _: UpscaleParams(scale=settings["scale"]),
+    Task.TEXT_TO_LAYER: lambda settings, _: TextToLayerParams(**_words(settings)),
+    Task.INSTRUCT: lambda settings, _: InstructParams(**_words(settings), dials=_dials(settings)),
+}
