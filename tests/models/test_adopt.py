@@ -19,6 +19,7 @@ from frisket.errors import (
     ParameterOutOfRange,
 )
 from frisket.models.adopt import adopt
+from frisket.models.catalogue import Commercial, load
 from frisket.models.families import Family, Purpose
 from frisket.models.folder import Folder
 from frisket.models.networks import MARKS
@@ -131,6 +132,13 @@ def test_a_network_is_known_by_its_tensors(folder: Folder, tmp_path: Path, write
     assert [file.path for file in made.files] == ["detection_Resnet50_Final.pth"]
     assert (folder.path(made.id) / made.files[0].path).read_bytes() == raw
     assert folder.verify(made.id) == ()
+
+
+def test_terms_that_all_of_a_family_come_under_are_noted(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "mine.pth").write_bytes(zipped(dict.fromkeys(MARKS[Family.CODEFORMER], (1,))))
+    made = adopt(folder, tmp_path / "mine.pth")
+    assert made.licence == load()["codeformer"].licence
+    assert made.licence.commercial is Commercial.NO
 
 
 def test_an_unknown_upscaler_must_be_called_one(folder: Folder, tmp_path: Path) -> None:

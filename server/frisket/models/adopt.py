@@ -21,6 +21,11 @@ from frisket.models.safetensors import read_header
 
 ENCODER = "image_encoder"  # folder beside an IP-Adapter's weights: what reads pictures for it
 UNKNOWN = Licence("unknown", "", Commercial.UNKNOWN)
+OF_ALL = {  # terms that whatever is of a family comes under
+    Family.CODEFORMER: Licence(
+        "S-Lab License 1.0", "https://github.com/sczhou/CodeFormer/blob/master/LICENSE", Commercial.NO
+    )
+}
 TAKEN = frozenset().union(*FILES.values())  # kinds of single files
 
 
@@ -53,7 +58,7 @@ def adopt(
             title=source.name,
             family=found,
             purposes=PURPOSES.get(found, ()),
-            licence=UNKNOWN,
+            licence=OF_ALL.get(found, UNKNOWN),
             files=held,
             installed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             source=str(source.resolve()),

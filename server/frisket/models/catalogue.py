@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from frisket.errors import CatalogueInvalid, ModelNotListed, did_you_mean
-from frisket.models.families import PURPOSES, Family, Purpose
+from frisket.models.families import FILES, PURPOSES, Family, Purpose
 
 BUILT_IN = Path(__file__).with_name("catalogue.json")
 SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja"})  # data: nothing of it runs or is unpickled
@@ -27,6 +28,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]{0,127}")
 _PART = re.compile(r"\w[\w .,+()@=-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_URL = re.compile(r"https://[a-z0-9.-]+(:\d+)?/[\w./%+~-]+", re.ASCII)  # nobody's name, no question behind it
 
 
 class Commercial(enum.Enum):
@@ -57,16 +59,18 @@ class Licence:
 class File:
     """One file of a model: its path within the repository, its size in bytes and its sha256 (64 hex digits).
 
-    None means: what the hub states is taken."""
+    None means: what the hub states is taken. `url`: where it lies when not in a hub's repository; then both are given.
+    """
 
     path: str
     size: int | None = None
     sha256: str | None = None
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model of the catalogue.
+    """One model of the catalogue: in a repository of the hub, or, without one, in files that each say where they lie.
 
     Without `files` those of a diffusers folder are chosen from what the hub lists (`models.choice`). `memory_needed`
     is the weights at half precision in bytes, None when nobody measured it. `defaults` are values of parameters.
@@ -83,6 +87,11 @@ class Entry:
     files: tuple[File, ...] = ()
     memory_needed: int | None = None
     defaults: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for people: the hub's repository, or the address of its first file."""
+        return self.repository or self.files[0].url
 
     @property
     def size(self) -> int | None:
@@ -164,15 +173,17 @@ def _entry(name: str, fields: dict[str, Any], path: Path) -> Entry:
             if given not in known:
                 raise ValueError(f"there is no field {given}, there are {', '.join(sorted(known))}")
         family = Family(_text(fields, "family"))
+        files = tuple(_file(f, SUFFIXES | FILES.get(family, frozenset())) for f in fields.get("files", ()))
+        direct = _direct(fields, files)
         return Entry(
             id=name,
             title=_text(fields, "title"),
-            repository=_matching(_REPOSITORY, _text(fields, "repository"), "repository"),
-            revision=_matching(_REVISION, _text(fields, "revision"), "revision"),
+            repository="" if direct else _matching(_REPOSITORY, _text(fields, "repository"), "repository"),
+            revision="" if direct else _matching(_REVISION, _text(fields, "revision"), "revision"),
             family=family,
             purposes=_purposes(fields, family),
             licence=_licence(fields["licence"]),
-            files=tuple(_file(f) for f in fields.get("files", ())),
+            files=files,
             memory_needed=_count(fields, "memory_needed"),
             defaults=_defaults(fields.get("defaults", {})),
         )
@@ -195,14 +206,30 @@ def _licence(fields: dict[str, Any]) -> Licence:
     return Licence(_text(fields, "name"), _text(fields, "link"), Commercial(_text(fields, "commercial")), gated)
 
 
-def _file(fields: dict[str, Any]) -> File:
+def _direct(fields: dict[str, Any], files: tuple[File, ...]) -> bool:
+    """Whether the files say where they lie. Raises ValueError when only some do, or in more than one place."""
+    if not any(file.url for file in files):
+        return False
+    if fields.keys() & {"repository", "revision"} or not all(file.url for file in files):
+        raise ValueError("either a repository and a revision, or a url for each file")
+    if len({urlsplit(file.url).netloc for file in files}) > 1:
+        raise ValueError("its files must lie on one server")
+    return True
+
+
+def _file(fields: dict[str, Any], suffixes: frozenset[str]) -> File:
     path = _text(fields, "path")
     if not is_plain(path):
         raise ValueError(f"{path!r} is no path within a model")
-    if PurePosixPath(path).suffix not in SUFFIXES:
-        raise ValueError(f"{path} is none of {', '.join(sorted(SUFFIXES))}")
-    sha256 = fields.get("sha256")
-    return File(path, _count(fields, "size"), None if sha256 is None else _matching(_SHA256, sha256, "sha256"))
+    if PurePosixPath(path).suffix not in suffixes:
+        raise ValueError(f"{path} is none of {', '.join(sorted(suffixes))}")
+    size, sha256 = _count(fields, "size"), fields.get("sha256")
+    digest = None if sha256 is None else _matching(_SHA256, sha256, "sha256")
+    if "url" not in fields:
+        return File(path, size, digest)
+    if size is None or digest is None:
+        raise ValueError(f"{path} has a url: its size and sha256 are needed, too")
+    return File(path, size, digest, _matching(_URL, _text(fields, "url"), "url"))
 
 
 def _defaults(fields: dict[str, Any]) -> Mapping[str, Value]:

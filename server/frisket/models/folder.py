@@ -173,7 +173,11 @@ class Folder:
         record, found = self.record(model), self.verify(model, report)
         if found:
             words = ", ".join(f"{f.path} is {f.state.value}" for f in found[:5]) + (" ..." if len(found) > 5 else "")
-            again = f"`frisket models pull {model}`" if record.repository else f"import it again from {record.source}"
+            again = (
+                f"`frisket models pull {model}`"
+                if record.repository or record.endpoint
+                else f"import it again from {record.source}"
+            )
             suggestion = f"Run `frisket models remove {model}`, then {again}."
             raise ModelDamaged(model=model, findings=words, suggestion=suggestion)
         return record

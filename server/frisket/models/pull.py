@@ -1,4 +1,4 @@
-"""A whole model from a hub into the folder: what is to be fetched, whether it fits, file after file, into place."""
+"""A whole model into the folder: what is to be fetched, whether it fits, file after file, into place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from frisket.errors import HubBytesWrong, HubHasNot, LicenceNotAccepted
+from frisket.models import networks
 from frisket.models.catalogue import Entry
 from frisket.models.choice import INDEX, choose, components
 from frisket.models.download import Wanted, fetch
@@ -16,7 +17,7 @@ from frisket.models.folder import Folder, Report, silent
 from frisket.models.hub import Hash, Hub, Listing, Remote
 from frisket.models.patience import Patience
 from frisket.models.record import Held, Record
-from frisket.models.safetensors import check_folder
+from frisket.models.site import listing_of, site_of
 
 PATIENT = Patience()
 FIRST_TRIES = 3  # before anything has arrived: a dead network is told after some seconds
@@ -44,14 +45,17 @@ def pull(
 
     brief = replace(patience, tries=min(FIRST_TRIES, patience.tries))
     with folder.claim(entry.id):
-        listing = brief.insist(lambda: hub.listing(entry.repository, entry.revision), hub.endpoint, asking)
+        if entry.repository:
+            listing = brief.insist(lambda: hub.listing(entry.repository, entry.revision), hub.endpoint, asking)
+        else:
+            hub, listing = site_of(entry, hub), listing_of(entry)
         wanted = plan(entry, hub, listing, brief, asking)
         staging = folder.staging(entry.id)
         staging.mkdir(parents=True, exist_ok=True)
         _reuse(folder, entry.id, wanted, staging)
         folder.make_room(entry.id, sum(want.size - want.arrived(staging) for want in wanted))
         held = _fetch_all(hub, listing, wanted, staging, patience, report)
-        check_folder(staging, [file.path for file in held])
+        networks.check(staging, [file.path for file in held], entry.family)
         made = _record(entry, hub, listing, held)
         folder.install(made)
     return made
@@ -160,6 +164,7 @@ def _record(entry: Entry, hub: Hub, listing: Listing, held: tuple[Held, ...]) ->
         revision=entry.revision,
         commit=listing.commit,
         endpoint=hub.endpoint,
+        source="" if entry.repository else entry.source,
         memory_needed=entry.memory_needed,
         defaults=entry.defaults,
     )

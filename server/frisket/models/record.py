@@ -31,7 +31,8 @@ class Record:
     """One installed model.
 
     `repository`, `revision` (as asked for), `commit` (what it was, 40 hex digits) and `endpoint` are empty for an
-    imported one, whose `source` is the path it came from. `installed` is UTC in ISO 8601.
+    imported one, whose `source` is the path it came from; of one that lay at an address of its own, `source` is that,
+    and only `endpoint` is given. `installed` is UTC in ISO 8601.
     """
 
     id: str
