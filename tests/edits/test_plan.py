@@ -15,6 +15,7 @@ from frisket.edits.plan import (
     plan_restore_faces,
     plan_selection,
     plan_text_to_layer,
+    plan_upscale,
     resolve_dials,
     sheet_of,
 )
@@ -26,9 +27,10 @@ from frisket.edits.requests import (
     OutpaintParams,
     RestoreFacesParams,
     TextToLayerParams,
+    UpscaleParams,
     VariationParams,
 )
-from frisket.edits.results import DegradationKind
+from frisket.edits.results import DegradationKind, Piece
 from frisket.errors import MaskEmpty, RequestInvalid
 from frisket.raster.geometry import Box, Size
 
@@ -178,6 +180,18 @@ def test_the_sheet_is_all_that_outpaint_lays_out() -> None:
     assert sheet(left=10, bottom=5) == Box(-10, 0, CANVAS.width + 10, CANVAS.height + 5)
     assert sheet(transparent=True) == Box(0, 0, 200, 100)
     assert sheet_of(EditRequest(CANVAS, Box(3, 4, 5, 6), InpaintParams())) == Box(3, 4, 5, 6)
+
+
+def test_the_sheet_of_what_is_enlarged_is_as_large_as_it_becomes() -> None:
+    for params in (UpscaleParams(4), RestoreFacesParams(upscale=4)):
+        assert sheet_of(EditRequest(CANVAS, Box(3, 4, 5, 6), params)) == Box(12, 16, 20, 24)
+    assert sheet_of(EditRequest(CANVAS, Box(3, 4, 5, 6), RestoreFacesParams())) == Box(3, 4, 5, 6)
+
+
+def test_all_of_a_region_is_enlarged_whatever_is_selected() -> None:
+    for region, wanted in ((Box(0, 0, 0, 0), WHOLE), (Box(5, 6, 70, 80), Box(5, 6, 70, 80))):
+        plan = plan_upscale(EditRequest(CANVAS, region, UpscaleParams(3)), [Box(1, 2, 3, 4)], SPEC)
+        assert (plan.region, plan.pieces, plan.degraded) == (wanted, (Piece(wanted, wanted.size),), ())
 
 
 @pytest.mark.parametrize(

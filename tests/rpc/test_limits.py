@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from frisket.edits.requests import EditRequest, InpaintParams, OutpaintParams
+from frisket.edits.requests import EditRequest, InpaintParams, OutpaintParams, UpscaleParams
 from frisket.errors import FrisketError, ImageTooLarge, ParameterOutOfRange
 from frisket.raster.codecs import max_encoded_bytes
 from frisket.raster.formats import Codec, Layout, PixelFormat, Samples
@@ -56,11 +56,13 @@ GOOD = {
     "a small png": {"sent": plane(SIZE, PixelFormat(), Codec.PNG, 60)},
     "grown to the most pixels": {"params": OutpaintParams(left=10, right=20, top=10)},
     "not grown": {"params": OutpaintParams(transparent=True)},
+    "enlarged to the most pixels": {"size": Size(16, 6), "params": UpscaleParams(3)},
 }
 BAD = {
     "too wide": ({"size": Size(101, 1)}, "image-too-large"),
     "too many pixels": ({"size": Size(100, 11)}, "image-too-large"),
     "grown to too many pixels": ({"params": OutpaintParams(left=10, right=21, top=10)}, "image-too-large"),
+    "enlarged to too many pixels": ({"size": Size(16, 7), "params": UpscaleParams(3)}, "image-too-large"),
     "grown too wide": ({"params": OutpaintParams(right=81)}, "image-too-large"),
     "no size": ({"sent": plane(Size(0, 10), PixelFormat())}, "request-invalid"),
     "not the region": ({"region": Box(0, 0, 10, 20)}, "region-invalid"),

@@ -22,6 +22,7 @@ from frisket.edits.requests import (
     MaskDials,
     OutpaintParams,
     RestoreFacesParams,
+    UpscaleParams,
     VariationParams,
     strength_of,
 )
@@ -29,7 +30,7 @@ from frisket.edits.results import Degradation, DegradationKind, Piece, Plan
 from frisket.engines.spec import EngineSpec, MaskLaw, Task
 from frisket.errors import MaskEmpty, RequestInvalid
 from frisket.raster.geometry import Box, Size
-from frisket.raster.masks import Dials, exact_dials, soft_dials
+from frisket.raster.masks import CONTEXT_MIN, Dials, exact_dials, soft_dials
 
 MAX_PIECES = 32
 FACE_CONTEXT = 128  # px around a selection in which faces are looked for, at least
@@ -153,12 +154,29 @@ def plan_restore_faces(request: EditRequest, selection: Sequence[Box], spec: Eng
     return Plan(region, (Piece(region, region.size),), (), spec.id)
 
 
+def plan_upscale(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
+    """Answer PlanEdit for upscale: the request's region, or the whole canvas where that is empty; in tiles, at its own
+    size. `selection` is not looked at: all of the region is enlarged.
+    """
+    region = Box.of(request.canvas) if request.region.empty else request.region
+    return Plan(region, (Piece(region, region.size),), (), spec.id)
+
+
 def plan_detect_faces(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
     """Answer PlanEdit for detect-faces: the whole canvas, or what is selected (canvas boxes) with as much around it as
     a face may reach beyond."""
     canvas = Box.of(request.canvas)
     wanted = bounds_of([box.clipped(canvas) for box in selection])
     region = canvas if wanted is None else wanted.grown(max(FACE_CONTEXT, wanted.size.longer)).clipped(canvas)
+    return Plan(region, _pieces([region], spec), (), spec.id)
+
+
+def plan_select_subject(request: EditRequest, selection: Sequence[Box], spec: EngineSpec) -> Plan:
+    """Answer PlanEdit for select-subject: the whole canvas, or what is roughly selected (canvas boxes) with as much
+    around it as shows what does not belong to it."""
+    canvas = Box.of(request.canvas)
+    wanted = bounds_of([box.clipped(canvas) for box in selection])
+    region = canvas if wanted is None else wanted.grown(max(CONTEXT_MIN, wanted.size.longer // 4)).clipped(canvas)
     return Plan(region, _pieces([region], spec), (), spec.id)
 
 
@@ -181,8 +199,13 @@ def new_area(canvas: Size, params: OutpaintParams, gaps: Box | None = None) -> B
 
 
 def sheet_of(request: EditRequest) -> Box:
-    """All that an edit lays out in memory: request.region, with outpaint what the canvas grows by, too."""
+    """All that an edit lays out in memory: request.region, with outpaint what the canvas grows by, too, with upscale
+    what becomes of it."""
     params, canvas = request.params, request.canvas
+    times = params.scale if isinstance(params, UpscaleParams) else getattr(params, "upscale", 1)
+    if times > 1:
+        region = request.region
+        return Box(region.x * times, region.y * times, region.width * times, region.height * times)
     if isinstance(params, OutpaintParams) and extended(canvas, params) != Box.of(canvas):
         return request.region.joined(_added(canvas, params))
     return request.region

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from frisket.edits.plan import plan_detect_faces, plan_outpaint, plan_restore_faces, plan_selection, plan_text_to_layer
+from frisket.edits.plan import (
+    plan_detect_faces,
+    plan_outpaint,
+    plan_restore_faces,
+    plan_select_subject,
+    plan_selection,
+    plan_text_to_layer,
+    plan_upscale,
+)
 from frisket.edits.requests import DEFAULT_STRENGTH, EditRequest, RestoreFacesParams, strength_of
 from frisket.edits.results import Plan
 from frisket.edits.safety import check_guarded
@@ -43,7 +51,9 @@ TASKS: Mapping[Task, TaskRow] = {
         "frisket.edits.restore_faces:run",
         crew=(Task.DETECT_FACES, Task.PARSE_FACES, Task.UPSCALE),
     ),
+    Task.UPSCALE: TaskRow(plan_upscale, "frisket.edits.upscale:run"),
     Task.DETECT_FACES: TaskRow(plan_detect_faces, "frisket.edits.detect_faces:run"),
+    Task.SELECT_SUBJECT: TaskRow(plan_select_subject, "frisket.edits.select_subject:run"),
 }
 
 

@@ -37,6 +37,7 @@ BUILT_IN = (  # the first one answers when none is asked for
     "frisket.engines.patch.engine:ENGINE",
     "frisket.engines.faces.cascade:ENGINE",
     "frisket.engines.faces.enhance:ENGINE",
+    "frisket.engines.upscale.edges:ENGINE",
 )
 
 

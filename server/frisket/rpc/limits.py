@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from frisket.edits.requests import NEEDS, EditRequest, Plane
+from frisket.edits.results import Plan
 from frisket.errors import (
     ImageTooLarge,
     MaskSizeDiffers,
@@ -23,8 +24,8 @@ MASK_FORMAT = PixelFormat(Samples.U8, Layout.GRAY)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """max_pixels and max_side of one sent region, and of what outpaint makes of it; max_id characters of ids and client
-    names."""
+    """max_pixels and max_side of one sent region, and of what outpaint or upscale makes of it; max_id characters of
+    ids and client names."""
 
     max_pixels: int = 128_000_000  # 128 MP of RGBA float is 2 GB: what one job may cost in memory and disk
     max_side: int = 32_767
@@ -42,6 +43,14 @@ class Limits:
                 limit=round(self.max_pixels / 1e6, 1),
                 side=self.max_side,
             )
+
+    def check_plan(self, request: EditRequest, plan: Plan) -> None:
+        """Whether an edit of that plan would be taken. Raises ImageTooLarge."""
+        from frisket.edits.plan import sheet_of
+
+        laid_out = sheet_of(replace(request, region=plan.region))
+        for box in (plan.region, laid_out, *(piece.crop for piece in plan.pieces)):
+            self.check_size(box.size)
 
     def check_selection(self, boxes: int) -> None:
         """Raises ParameterOutOfRange."""
