@@ -18,9 +18,11 @@ from frisket.client.places import Runtime
 ROOT = Path(__file__).resolve().parent.parent
 FAKES = Path(__file__).resolve().parent / "fakes" / "engines.py"
 FACES = FAKES.with_name("faces.py")
+SUBJECTS = FAKES.with_name("subjects.py")
 ENGINES = (
     *(f"{FAKES}:{name}" for name in ("TOY", "NULL", "SLOW", "BROKEN", "SOFT", "EVERY", "PAINTER")),
     *(f"{FACES}:{name}" for name in ("FINDER", "CHECKS")),
+    f"{SUBJECTS}:BRIGHT",
 )
 
 

@@ -3,7 +3,8 @@
 FrisketError
 ├── bad-request      MaskEmpty MaskMissing MaskSizeDiffers ImageNotFinite ImageFormatUnsupported FileUnreadable
 │                    FileUnwritable ParameterUnknown ParameterOutOfRange ParameterNotHonoured
-│                    RequestInvalid RegionInvalid NothingToSampleFrom NoFaceFound MoveLeavesNothing
+│                    RequestInvalid RegionInvalid NothingToSampleFrom NoFaceFound NoSubjectFound
+│                    MoveLeavesNothing
 │                    UploadTruncated UploadStalled UploadTooLong UploadCorrupt
 │                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
 │                    PictureWithheld AddonUnsuitable LinkInvalid
@@ -243,6 +244,13 @@ class NoFaceFound(_BadRequest):
     title = "There is no face to restore"
     cause_template = "{detector} found {what}."
     remedy_template = "See what is found with `frisket faces`; select more around the face, or take another detector."
+
+
+class NoSubjectFound(_BadRequest):
+    slug = "no-subject-found"
+    title = "There is no subject to select"
+    cause_template = "{engine} found nothing in {width} x {height} px that stands out from what is around it."
+    remedy_template = "Select the thing roughly first, with some of what is around it, or take another engine."
 
 
 class MoveLeavesNothing(_BadRequest):

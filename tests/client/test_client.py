@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from frisket.client import client as module
-from frisket.client.client import CHUNK, Client, with_region
+from frisket.client.client import CHUNK, Client, Faces, with_region
 from frisket.edits.requests import EditRequest, InpaintParams
+from frisket.edits.results import Face
 from frisket.engines.spec import Task
 from frisket.errors import ConnectionLost, JobUnknown, RequestInvalid, ServerUnreachable, VersionMismatch
 from frisket.raster.formats import Layout, PixelFormat, Samples
@@ -47,6 +48,9 @@ class Script:
                 yield item
         finally:
             self.open -= 1
+
+    def exchange(self, method, requests, reply, timeout=None) -> Iterator[Any]:
+        return self.stream(method, list(requests), reply, timeout)
 
     def _answer(self, method: str, request: Any) -> Any:
         self.calls.append((method, request))
@@ -233,6 +237,31 @@ def test_chunks_are_small_and_ids_differ() -> None:
     assert all(ids)
     lengths = [len(part.chunk.data) for part in script.calls[0][1][1:]]
     assert lengths == [CHUNK, CHUNK, 2_700_000 - 2 * CHUNK, 900_000]
+
+
+def test_faces_in_one_call() -> None:
+    face = Face(Box(1, 2, 3, 4), 0.5, ((1.0, 2.0),) * 5)
+    reply = studio_pb2.DetectFacesResponse(faces=[convert.face_to_proto(face)], engine="looks")
+    client, script = on(reply)
+    assert client.faces(REQUEST, PIXELS, MASK) == Faces((face,), (), "looks")
+    ((method, (first, *chunks)),) = script.calls
+    assert (method, first.header.client_name, len(first.header.request_id)) == ("DetectFaces", "easel", 36)
+    assert [chunk.chunk.data for chunk in chunks] == [PIXELS, MASK]
+
+
+def test_the_subject_in_one_call() -> None:
+    client, script = on([header(), data(0, 18)])
+    picture = client.subject(REQUEST, PIXELS)
+    assert (picture.pixels, picture.mask, picture.box) == (DATA[:12], MASK, Box(-1, 2, 3, 2))
+    assert (script.calls[0][0], script.open) == ("SelectSubject", 0)
+
+
+@pytest.mark.parametrize("stream", [[header(99), data(0, 18)], []], ids=["short", "empty"])
+def test_a_subject_that_never_comes_whole_is_an_error_at_once(stream: list[Any]) -> None:
+    client, script = on(stream)
+    with pytest.raises(ConnectionLost):
+        client.subject(REQUEST, PIXELS)
+    assert len(script.calls) == 1
 
 
 def test_another_protocol_is_told_before_it_hurts() -> None:

@@ -147,6 +147,26 @@ def test_a_failing_source_ends_the_upload_and_keeps_its_error(transport: GrpcTra
     assert info(transport).version == "9.8.7"
 
 
+def test_an_exchange_streams_both_ways(transport: GrpcTransport, studio: Studio) -> None:
+    answers = transport.exchange("SelectSubject", chunks(3), studio_pb2.GetResultResponse)
+    assert [answer.data for answer in answers] == [b"", b"%d" % (3 * MIB)]
+    assert studio.cancelled.wait(2)
+    left = transport.exchange("SelectSubject", chunks(1), studio_pb2.GetResultResponse)
+    next(left)
+    left.close()
+    assert info(transport).version == "9.8.7"
+
+
+def test_a_failing_source_ends_the_exchange_and_keeps_its_error(transport: GrpcTransport) -> None:
+    def requests():
+        yield from chunks(1)
+        raise KeyError("pixels")
+
+    with pytest.raises(KeyError):
+        list(transport.exchange("SelectSubject", requests(), studio_pb2.GetResultResponse, 10))
+    assert info(transport).version == "9.8.7"
+
+
 def test_an_answer_above_the_bound_is_not_taken(transport: GrpcTransport) -> None:
     request = studio_pb2.GetResultRequest(index=1, offset=MAX_MESSAGE + 1)
     with pytest.raises(FrisketError, match="larger than max"):

@@ -67,6 +67,12 @@ class Studio(studio_pb2_grpc.StudioServicer):
             digest.update(request.chunk.data)
         return jobs_pb2.Job(id=digest.hexdigest())
 
+    def SelectSubject(self, request_iterator, context):
+        context.add_callback(self.cancelled.set)
+        length = sum(len(request.chunk.data) for request in request_iterator)
+        yield studio_pb2.GetResultResponse()
+        yield studio_pb2.GetResultResponse(data=b"%d" % length)
+
     def WatchJob(self, request, context):
         context.add_callback(self.cancelled.set)
         for sequence in range(1, 4):
@@ -210,6 +216,29 @@ def test_a_failing_source_ends_the_upload_and_keeps_its_error(transport):
 
     with pytest.raises(KeyError):
         transport.upload("SubmitEdit", requests(), jobs_pb2.Job, 10)
+    assert info(transport).version == "9.8.7"
+
+
+def test_an_exchange_streams_both_ways(transport):
+    answers = list(transport.exchange("SelectSubject", chunks(3), studio_pb2.GetResultResponse))
+    assert [answer.data for answer in answers] == [b"", b"%d" % (3 * MIB)]
+
+
+def test_leaving_an_exchange_ends_it_on_the_server(transport, studio):
+    answers = transport.exchange("SelectSubject", chunks(1), studio_pb2.GetResultResponse)
+    next(answers)
+    answers.close()
+    assert studio.cancelled.wait(2)
+    assert info(transport).version == "9.8.7"
+
+
+def test_a_failing_source_ends_the_exchange_and_keeps_its_error(transport):
+    def requests():
+        yield from chunks(1)
+        raise KeyError("pixels")
+
+    with pytest.raises(KeyError):
+        list(transport.exchange("SelectSubject", requests(), studio_pb2.GetResultResponse, 10))
     assert info(transport).version == "9.8.7"
 
 

@@ -54,6 +54,15 @@ class Picture:
     faces: tuple[Face, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Faces that were found, the surest first, what the search had to do without, and the engine that looked."""
+
+    faces: tuple[Face, ...]
+    degraded: tuple[Degradation, ...]
+    engine: str
+
+
 class Client:
     """Talks to one server over one transport. Every failure is a frisket.errors.FrisketError.
 
@@ -105,19 +114,36 @@ class Client:
         Text-to-layer needs no plane at all; no mask means everything, only inpaint needs one. A retry with the same
         `request_id` is harmless. Raises RequestInvalid when the bytes do not fit the region, or a plane is missing.
         """
-        size = request.region.size
-        given = {"pixels": (pixels, request.format), "mask": (mask, MASK_FORMAT), "sources": (sources, MASK_FORMAT)}
-        planes = {plane: (data, fmt) for plane, (data, fmt) in given.items() if data is not None}
-        for plane, (data, fmt) in planes.items():
-            _check_length(plane, data, size, fmt)
-        header = studio_pb2.SubmitHeader(
-            request_id=request_id or str(uuid.uuid4()),
-            client_name=self._name,
-            request=convert.request_to_proto(request),
-            **{plane: _header(size, fmt, data) for plane, (data, fmt) in planes.items()},
-        )
-        parts = _parts(header, {plane: data for plane, (data, _) in planes.items()})
+        given = {"pixels": pixels, "mask": mask, "sources": sources}
+        parts = self._upload(request, given, request_id or str(uuid.uuid4()))
         return self._transport.upload("SubmitEdit", parts, jobs_pb2.Job)
+
+    def faces(self, request: EditRequest, pixels: bytes, mask: bytes | None = None) -> Faces:
+        """Submit, watch and fetch in one, for Task.DETECT_FACES; planes as in `submit`. Faces in canvas space, the
+        surest first. The job is cancelled when this is interrupted. Raises what the job ends with."""
+        parts = self._upload(request, {"pixels": pixels, "mask": mask}, str(uuid.uuid4()))
+        reply = self._transport.upload("DetectFaces", parts, studio_pb2.DetectFacesResponse)
+        return Faces(
+            tuple(convert.face_from_proto(face) for face in reply.faces),
+            tuple(convert.degradation_from_proto(d) for d in reply.degraded),
+            reply.engine,
+        )
+
+    def subject(self, request: EditRequest, pixels: bytes, mask: bytes | None = None) -> Picture:
+        """The same for Task.SELECT_SUBJECT: a picture whose mask is the subject. mask: of it, roughly."""
+        parts = self._upload(request, {"pixels": pixels, "mask": mask}, str(uuid.uuid4()))
+        header, received = None, bytearray()
+        with contextlib.closing(
+            self._transport.exchange("SelectSubject", parts, studio_pb2.GetResultResponse)
+        ) as answers:
+            for part in answers:
+                if part.WhichOneof("part") == "header":
+                    header = part.header
+                else:
+                    received += part.data
+        if header is None or len(received) != header.total_bytes:
+            raise ConnectionLost(reason=f"Only {len(received)} bytes of the result arrived")
+        return _picture(header, bytes(received))
 
     def watch(self, job: str, after: int = 0, previews: bool = False) -> Iterator[jobs_pb2.JobEvent]:
         """Events of a job to its final one. Attaches again by itself for a minute after a broken connection."""
@@ -172,6 +198,22 @@ class Client:
         """Newest first."""
         request = studio_pb2.ListJobsRequest(client=client, limit=limit)
         return list(self._unary("ListJobs", request, studio_pb2.ListJobsResponse).jobs)
+
+    def _upload(
+        self, request: EditRequest, given: Mapping[str, bytes | None], request_id: str
+    ) -> Iterator[studio_pb2.SubmitEditRequest]:
+        """The messages of a SubmitEdit. given: the planes by name. Raises RequestInvalid, before the first."""
+        size, formats = request.region.size, {"pixels": request.format}
+        planes = {plane: data for plane, data in given.items() if data is not None}
+        for plane, data in planes.items():
+            _check_length(plane, data, size, formats.get(plane, MASK_FORMAT))
+        header = studio_pb2.SubmitHeader(
+            request_id=request_id,
+            client_name=self._name,
+            request=convert.request_to_proto(request),
+            **{plane: _header(size, formats.get(plane, MASK_FORMAT), data) for plane, data in planes.items()},
+        )
+        return _parts(header, planes)
 
     def _unary(self, method, request, reply):
         return self._transport.unary(method, request, reply, timeout=QUICK)

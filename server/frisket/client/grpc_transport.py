@@ -39,27 +39,31 @@ class GrpcTransport:
 
     def upload(self, method: str, requests: Iterable[Message], reply: type[M], timeout: float | None = None) -> M:
         make = self._channel.stream_unary(SERVICE + method, _bytes_of, reply.FromString)
-        failure: list[BaseException] = []
-
-        def sent() -> Iterator[Message]:
-            try:
-                yield from requests
-            except BaseException as error:  # grpc would hide it behind a bare CANCELLED
-                failure.append(error)
-                raise
-
+        sent = _Sent(requests)
         try:
-            return self._finish(make.future(sent(), timeout=timeout, metadata=self._metadata))
+            return self._finish(make.future(iter(sent), timeout=timeout, metadata=self._metadata))
         except FrisketError:
-            if failure and not isinstance(failure[0], GeneratorExit):
-                raise failure[0] from None
+            sent.check()
             raise
 
     def stream(
         self, method: str, request: Message, reply: type[M], timeout: float | None = None
     ) -> Generator[M, None, None]:
         make = self._channel.unary_stream(SERVICE + method, _bytes_of, reply.FromString)
-        call = make(request, timeout=timeout, metadata=self._metadata)
+        yield from self._replies(make(request, timeout=timeout, metadata=self._metadata))
+
+    def exchange(
+        self, method: str, requests: Iterable[Message], reply: type[M], timeout: float | None = None
+    ) -> Generator[M, None, None]:
+        make = self._channel.stream_stream(SERVICE + method, _bytes_of, reply.FromString)
+        sent = _Sent(requests)
+        try:
+            yield from self._replies(make(iter(sent), timeout=timeout, metadata=self._metadata))
+        except FrisketError:
+            sent.check()
+            raise
+
+    def _replies(self, call: Any) -> Generator[Any, None, None]:
         self._call = call
         try:
             yield from call
@@ -98,6 +102,26 @@ class GrpcTransport:
         code = error.code()
         number = code.value[0] if code is not None else 2
         return error_from_status(number, error.details() or "", words, self._address)
+
+
+class _Sent:
+    """Messages on their way out. What goes wrong in making them is kept: grpc would hide it behind a bare CANCELLED."""
+
+    def __init__(self, requests: Iterable[Message]) -> None:
+        self._requests = requests
+        self._failure: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Message]:
+        try:
+            yield from self._requests
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def check(self) -> None:
+        """Raises that."""
+        if self._failure is not None and not isinstance(self._failure, GeneratorExit):
+            raise self._failure from None
 
 
 def _bytes_of(message: Message) -> bytes:

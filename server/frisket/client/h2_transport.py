@@ -61,6 +61,11 @@ class H2Transport:
     ) -> Generator[M, None, None]:
         return self._call(method, [request], reply, timeout)
 
+    def exchange(
+        self, method: str, requests: Iterable[Message], reply: type[M], timeout: float | None = None
+    ) -> Generator[M, None, None]:
+        return self._call(method, requests, reply, timeout)
+
     def interrupt(self) -> None:
         self._wake.call()
 

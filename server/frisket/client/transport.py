@@ -34,6 +34,12 @@ class Transport(Protocol):
         """One message out, many back. Closing the iterator ends the call on the server too."""
         ...
 
+    def exchange(
+        self, method: str, requests: Iterable[Message], reply: type[M], timeout: float | None = None
+    ) -> Generator[M, None, None]:
+        """Many messages out, then many back; otherwise as `stream`."""
+        ...
+
     def interrupt(self) -> None:
         """End the call under way, from another thread: it raises errors.Cancelled there."""
         ...

@@ -22,6 +22,7 @@ from frisket.raster.geometry import Box
 from frisket.rpc import convert, transfer
 from frisket.rpc.limits import MASK_FORMAT, Limits, sent_planes
 from frisket.rpc.model_calls import ModelCalls
+from frisket.rpc.quick_calls import QuickCalls
 from frisket.rpc.shelf import Shelf
 from frisket.rpc.stubs import images_pb2, jobs_pb2, models_pb2, studio_pb2
 
@@ -39,12 +40,12 @@ STATES = {
 }
 
 
-class Studio(ModelCalls):
+class Studio(QuickCalls, ModelCalls):
     """desk: the jobs; shelf: what this process knows of engines and models; home: see ModelCalls."""
 
     def __init__(self, desk: Desk, shelf: Shelf, home: Path, limits: Limits) -> None:
-        super().__init__(shelf, home, limits)
-        self._desk = desk
+        QuickCalls.__init__(self, desk)
+        ModelCalls.__init__(self, shelf, home, limits)
         self._decoding = asyncio.Semaphore(1)
 
     async def GetServerInfo(self, request, context: ServicerContext) -> studio_pb2.ServerInfo:
@@ -77,8 +78,7 @@ class Studio(ModelCalls):
         wanted, spec = admit(convert.request_from_proto(request.request), await self._shelf.registry())
         selection = [convert.box_from_proto(box) for box in request.selection]
         plan = row_of(wanted.task).plan(wanted, selection, spec)
-        for size in (plan.region.size, *(piece.crop.size for piece in plan.pieces)):
-            self._limits.check_size(size)
+        self._limits.check_plan(wanted, plan)
         return convert.plan_to_proto(plan)
 
     async def SubmitEdit(self, request_iterator, context: ServicerContext) -> jobs_pb2.Job:
