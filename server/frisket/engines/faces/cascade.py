@@ -31,12 +31,14 @@ FILES = {
     "eye": "haarcascade_eye.xml",
 }
 STEP = 1.1  # from one window's size to the next
+CONFIDENT = 0.55  # a little above the surest thing that is no face, far below the least sure face of `bench.faces`
 SMALLEST = 24  # px: the window of the cascades
 TURNED = (0.0, 22.0, -22.0)  # degrees: a head may be tilted by some 15 to either side of each
 GROUP = (3, 0.2)  # OpenCV's: hits it takes to be one thing, and by how much of their size they may differ
 BAND = 320  # px of rows in which small windows are looked for at once: some 30 ms, of 1280 px each
 # Hits of the three together that make a face as likely as not: fewer for small ones, around which windows are coarse.
 NEEDED = ((24.0, 12.0), (36.0, 18.0), (48.0, 30.0))
+SURE = 0.75  # a score above which nobody looks for a better one in the turned picture
 PROFILE_NEEDED = 12.0  # of the one that knows profiles
 # A cascade's square in the template, by the median of the five points in the faces of `bench.faces`.
 SQUARE = (92.0, 119.0, 325.0)  # left, top, side
@@ -55,7 +57,7 @@ class CascadeDetector:
         tasks=frozenset({Task.DETECT_FACES}),
         size=SIZES,
         channels=Channels.RGB,
-        params=(confidence(0.5), SIDE, CLOSER),
+        params=(confidence(CONFIDENT), SIDE, CLOSER),
         uses_strength=False,
         licence="Apache-2.0 (OpenCV)",
         rank=100,
@@ -80,16 +82,22 @@ class CascadeDetector:
         gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
         if min(gray.shape) < SMALLEST:
             return faces.none()
-        found = [row for degrees in TURNED for row in self._frontal(gray, degrees, check)]
-        known = faces.best(faces.stacked(found))
+        known = faces.none()
+        for degrees in TURNED:
+            known = faces.best(faces.stacked([known, *self._frontal(gray, degrees, known, check)]))
         sides = [row for mirrored in (False, True) for row in self._profiles(gray, mirrored, check)]
-        return faces.best(faces.stacked([*known, *(row for row in sides if _apart(row, known))]))
+        return faces.best(faces.stacked([*known, *(row for row in sides if _apart(row[:2] + row[2:4] / 2, known))]))
 
-    def _frontal(self, gray: Gray, degrees: float, check: Check) -> list[Rows]:
+    def _frontal(self, gray: Gray, degrees: float, known: Rows, check: Check) -> list[Rows]:
+        """Faces tilted by that much, but those that are surely `known` already."""
         turned, back = _turned(gray, degrees)
         check()
         found = []
+        sure = known[known[:, faces.SCORE] >= SURE]
         for square, hits in _everywhere(self._cascades["first"], turned, check):
+            middle = applied(back, np.array([(square[0] + square[2] / 2, square[1] + square[2] / 2)]))[0]
+            if not _apart(middle, sure):
+                continue
             votes = [hits, *(self._agrees(name, turned, square) for name in ("second", "third"))]
             check()
             size = square[2]
@@ -191,11 +199,10 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
     return bool((ends <= size * 0.3).all())
 
 
-def _apart(row: Rows, known: Rows) -> bool:
-    """Whether it is none of those: its middle lies in no box of them."""
-    x, y = row[0] + row[2] / 2, row[1] + row[3] / 2
+def _apart(middle: np.ndarray, known: Rows) -> bool:
+    """Whether it is none of those: its middle (x, y) lies in no box of them."""
     low, high = known[:, :2], known[:, :2] + known[:, 2:4]
-    return not ((low <= (x, y)) & ((x, y) <= high)).all(axis=1).any()
+    return not ((low <= middle) & (middle <= high)).all(axis=1).any()
 
 
 ENGINE = CascadeDetector()

@@ -1,7 +1,7 @@
 """How detectors look at a picture: at a bounded size, and closer when asked.
 
 The whole picture is seen with its longer side at `side` px at most, so that a look costs the same however large it is.
-`closer` adds a second look that sees up to twice as much of each px, in tiles where that does not fit into `side`.
+`closer` adds a second look, in tiles of that size: at the picture's own px, or at twice as many where it is small.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def looked(find: Find, work: Work, report: Report) -> list[Rows]:
     first = min(1.0, side / max(height, width))
     looks = [(first, tile) for tile in _tiles(width, height, first, max(height, width))]
     if work.params[CLOSER.name]:
-        second = min(ENLARGED, max(1.0, side / max(height, width)))
+        second = min(ENLARGED, max(1.0, SIZES.max_side / max(height, width)))
         if second > first:
             looks += [(second, tile) for tile in _tiles(width, height, second, side)]
     found = []
