@@ -32,6 +32,7 @@ BESIDE = {
 # The one way back up the design allows: rpc writes the note that clients read; `cli serve` starts rpc by a late import.
 ALSO = {"rpc": {"client.places"}}
 LATE = {
+    ("cli.serve", "engines.diffusion.speed"),
     ("cli.serve", "rpc.certificate"),
     ("cli.serve", "rpc.config"),
     ("cli.serve", "rpc.limits"),

@@ -20,7 +20,7 @@ FrisketError
 ├── cancelled        Cancelled PullCancelled
 ├── unavailable      ServerNotRunning ServerUnreachable ServerDraining ConnectionLost ServerDidNotStart VersionMismatch
 │                    StoreUnavailable DiffusionPartsMissing NetworkPartsMissing HubOffline HubUnreachable
-│                    HubAnswerWrong HubBytesWrong
+│                    HubAnswerWrong HubBytesWrong SpeedUnusable
 ├── unsupported      TaskNotBuilt TaskNotSupported AddressNotAllowed SafetyCheckerMissing ModelInOneFile
 └── internal         WorkerCrashed EngineFailed PictureNotFinite InputLost Internal
 
@@ -734,6 +734,14 @@ class DiffusionPartsMissing(FrisketError):
     title = "The packages that models need are not installed"
     cause_template = "Missing: {parts}."
     remedy_template = 'Run `pip install "frisket[diffusion]"` for the server, then start it again.'
+
+
+class SpeedUnusable(FrisketError):
+    slug = "speed-unusable"
+    kind = Kind.UNAVAILABLE
+    title = "The server cannot run models as it was told to"
+    cause_template = "{what}: {reason}."
+    remedy_template = "Install what it names for the server, or start it without `{option}`."
 
 
 class NetworkPartsMissing(FrisketError):

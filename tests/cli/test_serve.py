@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from frisket.cli.exits import EXIT
 from frisket.cli.main import main
+from frisket.cli.serve import ATTENTIONS
 from frisket.client.places import Runtime
+from frisket.engines.diffusion.speed import Attention, Speed
 from frisket.errors import FrisketError
 from frisket.rpc import serve as rpc_serve
 from frisket.rpc.config import ServerConfig
@@ -39,7 +41,8 @@ def test_all_options(configs: list[ServerConfig], tmp_path: Path) -> None:
              "--max-megapixels", "2.5", "--tls-cert", cert, "--tls-key", key, "--idle-exit", "9", "--drain", "4",
              "--engine", "a:b", "--engine", "c:d", "--owner", "77", "--sweep-home",
              "--models", tmp_path / "m", "--safety-checker",
-             "--gpu-memory", "10GB", "--pin", "sdxl", "--pin", "flux"]  # fmt: skip
+             "--gpu-memory", "10GB", "--pin", "sdxl", "--pin", "flux",
+             "--attention", "flash-3", "--compile"]  # fmt: skip
     done = CliRunner().invoke(main, list(map(str, words)))
     assert configs == [
         ServerConfig(
@@ -58,6 +61,7 @@ def test_all_options(configs: list[ServerConfig], tmp_path: Path) -> None:
             safety_checker=True,
             gpu_memory=10_000_000_000,
             pinned=("sdxl", "flux"),
+            speed=Speed(Attention.FLASH_3, True),
         )
     ]
     assert done.stdout == "Frisket 0.1 listens on 127.0.0.1:9. Ctrl+C stops it.\n", "and the token stays unsaid"
@@ -92,3 +96,10 @@ def test_addresses_are_checked(server: ServerProcess, tmp_path: Path, listen: st
     done = run_cli("serve", "--listen", listen, home=tmp_path, check=False)
     assert done.returncode == EXIT[FrisketError.registry[slug].kind]
     assert FrisketError.registry[slug].title in done.stderr
+
+
+def test_every_kind_of_attention_can_be_asked_for_and_no_other(configs: list[ServerConfig], tmp_path: Path) -> None:
+    assert tuple(kind.value for kind in Attention) == ATTENTIONS
+    done = CliRunner().invoke(main, ["serve", "--home", str(tmp_path), "--attention", "flash_hub"])
+    assert (done.exit_code, configs) == (2, [])
+    assert "xformers" in done.output

@@ -48,6 +48,7 @@ class FakeEasel:
         with open("/proc/self/oom_score_adj") as file:
             oom = int(file.read())
         facts = {"pid": os.getpid(), "oom": oom, "numba": os.environ["NUMBA_CACHE_DIR"], "path": sys.path}
+        facts["torch"] = os.environ["TORCHINDUCTOR_CACHE_DIR"]
         facts["sigint"] = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         facts["sigterm"] = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
         facts["tracker"] = "multiprocessing.resource_tracker" in sys.modules

@@ -41,7 +41,8 @@ def test_what_the_process_is_told_by_its_start(tmp_path, monkeypatch):
         facts = json.loads(result.meta)
         assert facts["pid"] == slot.pid
         assert facts["oom"] == 500
-        assert facts["numba"] == str(tmp_path / "cache" / "numba" / frisket.__version__)
+        for kind in ("numba", "torch"):
+            assert facts[kind] == str(tmp_path / "cache" / kind / frisket.__version__)
         assert facts["sigint"]
         assert facts["sigterm"]
         assert not facts["tracker"]

@@ -14,6 +14,8 @@ from frisket.client import places
 from frisket.client.link import Link
 
 DEFAULT_LISTEN = "127.0.0.1:7411"
+# Those of engines.diffusion.speed, which is not imported before a server starts.
+ATTENTIONS = ("native", "cudnn", "native-flash", "efficient", "math", "flash", "flash-3", "sage", "xformers")
 UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 1 << 20, "GIB": 1 << 30}
 
 
@@ -45,6 +47,15 @@ class Memory(click.ParamType):
 @click.option("--safety-checker", is_flag=True, help="Show nothing of a model that its checker has not looked at.")
 @click.option("--gpu-memory", type=Memory(), help="Most that models may take of the card, such as 10GB. [default: all]")
 @click.option("--pin", "pinned", multiple=True, metavar="MODEL", help="Keep this model loaded once it is.")
+@click.option(
+    "--attention",
+    default="native",
+    show_default=True,
+    type=click.Choice(ATTENTIONS),
+    metavar="KIND",
+    help=f"How transformers attend: {', '.join(ATTENTIONS)}.",
+)
+@click.option("--compile", "compiled", is_flag=True, help="Compile pinned models at the start. Takes minutes.")
 @click.option("--verbose", is_flag=True, help="Log more.")
 @spoken
 def serve(
@@ -63,6 +74,8 @@ def serve(
     safety_checker: bool,
     gpu_memory: int | None,
     pinned: tuple[str, ...],
+    attention: str,
+    compiled: bool,
     verbose: bool,
 ) -> None:
     """Run the server that editors connect to, until Ctrl+C.
@@ -77,6 +90,7 @@ def serve(
       frisket serve --listen 127.0.0.1:0 --idle-exit 900
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # we have words of our own for what it would say
+    from frisket.engines.diffusion.speed import Attention, Speed
     from frisket.rpc.config import ServerConfig
     from frisket.rpc.limits import Limits
     from frisket.rpc.serve import serve as run
@@ -101,6 +115,7 @@ def serve(
         safety_checker=safety_checker,
         gpu_memory=gpu_memory,
         pinned=pinned,
+        speed=Speed(Attention(attention), compiled),
     )
     run(config, lambda runtime: _say(runtime, listen))
 

@@ -17,6 +17,7 @@ from frisket.edits.results import Maker
 from frisket.edits.safety import guarded
 from frisket.edits.tasks import admit, crew_of, row_of
 from frisket.engines.diffusion.residency import Residency
+from frisket.engines.diffusion.speed import Speed
 from frisket.engines.registry import Registry
 from frisket.engines.spec import Engine
 from frisket.errors import EngineFailed, FrisketError, OutOfMemory, RequestInvalid
@@ -33,11 +34,12 @@ def make_easel(
     safety_checker: bool = False,
     gpu_memory: int | None = None,
     pinned: tuple[str, ...] = (),
+    speed: Speed | None = None,
 ) -> Easel:
     """The easel of a worker process. extra_engines: "module:attribute" each, beside the installed ones. models: the
     folder of installed models. safety_checker: as `edits.safety` says. gpu_memory: bytes that models may take. pinned:
-    ids of engines that stay loaded."""
-    house = Residency(gpu_memory, pinned)
+    ids of engines that stay loaded. speed: how models run."""
+    house = Residency(gpu_memory, pinned, speed)
     installed = Registry.installed(Path(models) if models else None, house)
     return EngineEasel(installed.with_extra(extra_engines).with_safety(safety_checker), house)
 
@@ -49,8 +51,10 @@ class EngineEasel:
         self._registry, self._house = registry, house or Residency()
 
     def warm(self) -> None:
-        """Load the engine that answers when none is asked for."""
+        """Load the engine that answers when none is asked for; compile those that are pinned, if so told."""
         self._house.load(self._registry.default)
+        if self._house.speed.compiled:
+            self._house.warm_up(self._registry.engines)
 
     def run(self, request: str, planes: Mapping[str, memoryview], tell: Teller) -> list[Finished]:
         """planes: what was sent, by Plane.value, row by row. Raises FrisketError only."""

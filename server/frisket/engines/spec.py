@@ -272,6 +272,14 @@ class Leaver(Protocol):
         ...
 
 
+class Warmer(Protocol):
+    """What an engine may have besides, if a long preparation makes its runs faster."""
+
+    def warm_up(self) -> None:
+        """Called once when a worker starts, after `load`, where the user pinned the engine and asked for it."""
+        ...
+
+
 class Checker(Protocol):
     """What an engine with a safety checker has besides (`EngineSpec.checks`)."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from frisket.engines.diffusion.speed import Speed
 from frisket.errors import AddressInvalid, AddressNotAllowed, CertificateUnusable, HomeUnusable
 from frisket.rpc.certificate import can_make, own_pair
 from frisket.rpc.limits import Limits
@@ -32,7 +33,7 @@ class ServerConfig:
     drain_seconds: how long a stopping server waits for running jobs (they are done again at the next start if need be).
     owner: id of a process with which the server ends, 0 = none. sweep_home: remove the home at the end. safety_checker:
     what trained models paint is shown only after a checker has seen it. gpu_memory: bytes of the card that models may
-    take, None = all. pinned: ids of models that stay loaded once they are.
+    take, None = all. pinned: ids of models that stay loaded once they are. speed: how models run.
     """
 
     home: Path
@@ -50,6 +51,7 @@ class ServerConfig:
     safety_checker: bool = False
     gpu_memory: int | None = None
     pinned: tuple[str, ...] = ()
+    speed: Speed = field(default_factory=Speed)
 
     @property
     def cache(self) -> Path:

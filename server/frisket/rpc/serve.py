@@ -119,6 +119,7 @@ class Server:
                 "safety_checker": config.safety_checker,
                 "gpu_memory": config.gpu_memory,
                 "pinned": config.pinned,
+                "speed": config.speed,
             },
             cache=config.cache,
         )

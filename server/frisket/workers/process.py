@@ -107,7 +107,8 @@ def _spawn(pipe: int, cache: Path) -> subprocess.Popen[bytes]:
     """pipe: file descriptor, on Windows a handle, that the process inherits. cache: for compiled code."""
     package = str(Path(frisket.__file__).resolve().parent.parent)
     command = [sys.executable, "-c", BOOT, package, str(pipe), str(os.getpid())]
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(cache / "numba" / frisket.__version__)}
+    caches = {"NUMBA_CACHE_DIR": "numba", "TORCHINDUCTOR_CACHE_DIR": "torch"}
+    env = os.environ | {name: str(cache / folder / frisket.__version__) for name, folder in caches.items()}
     if sys.platform == "win32":
         os.set_handle_inheritable(pipe, True)
         startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [pipe]})

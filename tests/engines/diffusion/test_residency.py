@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from frisket.engines.diffusion.residency import Residency
 from frisket.engines.spec import Report, Work
+from frisket.errors import SpeedUnusable
 
 
 class Toy:
@@ -60,6 +62,22 @@ def test_the_one_used_longest_ago_goes_and_no_more_than_needed() -> None:
     assert house.loaded == ("c", "small", "d")
     house.load(a)
     assert a.loads == ["", ""], "opened anew"
+
+
+def test_the_pinned_are_warmed_up_whatever_happens_to_one_of_them() -> None:
+    class Slow(Toy):
+        def warm_up(self) -> None:
+            warmed.append(self.spec.id)
+            if self.spec.id == "a":
+                raise SpeedUnusable(what="Models cannot be compiled", reason="no", option="--compile")
+
+    warmed, table = list[str](), dict[str, int]()
+    engines = [Slow(name, 1, table) for name in "abc"]
+    house = Residency(pinned=("a", "b", "plain"))
+    with pytest.raises(SpeedUnusable):
+        house.warm_up([*engines, Toy("plain", 1, table), Settled()])
+    assert warmed == ["a", "b"]
+    assert list(table) == ["a", "b"], "no other is loaded"
 
 
 def test_the_pinned_and_those_that_cannot_go_stay() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -10,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frisket.engines.diffusion.budget import Need, enforce, need_of, plan, room
-from frisket.engines.diffusion.capabilities import rows_of, spec_of
+from frisket.engines.diffusion.capabilities import rows_of, spec_of, task_of
 from frisket.engines.diffusion.ladder import KEPT, Reach, Rung, Setting, climb, reach_of, smaller, tell
 from frisket.engines.diffusion.residency import Residency
 from frisket.engines.diffusion.table import TRAITS, Row
-from frisket.engines.spec import EngineSpec, Report, Work
+from frisket.engines.spec import EngineSpec, Report, Silent, Work
 from frisket.engines.vision_ops import make_importable
 from frisket.errors import DiffusionPartsMissing, EngineFailed, ModelNotInstalled
 from frisket.models.families import Family, Purpose
@@ -39,7 +40,8 @@ class DiffusionEngine:
     """
 
     __slots__ = (
-        "_addons", "_checker", "_first", "_folder", "_house", "_kept", "_need", "_pipes", "_record", "_spec", "_where",
+        "_addons", "_checker", "_compiled", "_first", "_folder", "_house", "_kept", "_need", "_pipes", "_record",
+        "_spec", "_where",
     )  # fmt: skip
 
     def __init__(self, folder: Path, record: Record, house: Residency | None = None) -> None:
@@ -59,10 +61,28 @@ class DiffusionEngine:
         """
         check_parts()
         make_importable()
+        if self._house.speed.compiled and self._spec.id in self._house.pinned:
+            from frisket.engines.diffusion.compiling import check_compiler
+
+            check_compiler(device())
         for row in rows_of(self._record).values():
             able = {Rung.FREE_CACHES} | (KEPT if on_card() else frozenset())
             climb(partial(self._open, row), Reach(frozenset(able)), ran_out, self._apart())
             return
+
+    def warm_up(self) -> None:
+        """See `engines.spec.Warmer`: compiles. Raises SpeedUnusable, and what `load` and `run` raise."""
+        from frisket.engines.diffusion.compiling import compile_blocks, rehearsals, rehearsing
+
+        self.load()
+        purpose, row = next(iter(rows_of(self._record).items()))
+        pipe = self._pipes[row.pipeline]
+        if self._kept.apart or not compile_blocks(pipe):
+            return
+        with rehearsing(pipe):
+            for work in rehearsals(self._spec, task_of(purpose)):
+                self._painted(row, work, Silent(), Setting())
+        self._compiled = True
 
     def unload(self) -> None:
         """Gives the weights' memory back; the next `run` opens them anew."""
@@ -143,11 +163,18 @@ class DiffusionEngine:
         size = smaller(Size(work.hole.shape[1], work.hole.shape[0]), self._spec.size, setting.shrunk)
         alone = Rung.ONE_BY_ONE in setting.rungs
         work, traits = shrunk(work, size), TRAITS[self._record.family]
-        with self._wardrobe.fitted(pipe, row, work, self._where) as fit, set_up(fit.pipe, setting, self._where):
+        with contextlib.ExitStack() as stack:
+            fit = stack.enter_context(self._wardrobe.fitted(pipe, row, work, self._where))
+            stack.enter_context(set_up(fit.pipe, setting, self._where))
+            if self._compiled:
+                from frisket.engines.diffusion.compiling import settled
+
+                stack.enter_context(settled(fit.added))
             return painted(fit.pipe, row, traits, work, report, self._first, alone, fit.given)
 
     def _open(self, row: Row, setting: Setting) -> Any:
         """The pipeline of a row, with its weights where the setting says: opened, or made of one that is open."""
+        from frisket.engines.diffusion.attention import attend
         from frisket.engines.diffusion.opening import opened, prior_of, sibling
         from frisket.engines.diffusion.placing import free, place
         from frisket.engines.diffusion.prior import ROW
@@ -166,10 +193,13 @@ class DiffusionEngine:
             enforce(where, self._house.limit)
         if row.pipeline not in self._pipes:
             other = next(iter(self._pipes.values()), None)
-            self._pipes[row.pipeline] = (
-                opened(self._folder, self._record, row, where, apart) if other is None else sibling(other, row)
-            )
-            offered(self._pipes[row.pipeline], self._folder.parent, self._record)
+            if other is None:
+                pipe = opened(self._folder, self._record, row, where, apart)
+                attend(pipe, self._house.speed.attention, where)
+                offered(pipe, self._folder.parent, self._record)
+            else:
+                pipe = sibling(other, row)
+            self._pipes[row.pipeline] = pipe
         if self._record.family in AFTER_A_PRIOR and self._first is None:
             self._first = opened(*prior_of(self._folder, self._record), ROW, where, apart)
         for pipe in (self._pipes[row.pipeline], self._first):
@@ -214,6 +244,7 @@ class DiffusionEngine:
         self._pipes: dict[str, Any] = {}
         self._first: Any = None
         self._checker: Any = None
+        self._compiled = False
         self._addons: Wardrobe | None = None
         self._kept, self._where = Setting(), ""
 

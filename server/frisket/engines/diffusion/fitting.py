@@ -35,10 +35,11 @@ Given = Callable[[int], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A pipeline with its add-ons. given: what a call for so many pictures is told besides."""
+    """A pipeline with its add-ons. given: what a call for so many pictures is told besides. added: it has some."""
 
     pipe: Any
     given: Given
+    added: bool = True
 
 
 class Wardrobe:
@@ -61,7 +62,7 @@ class Wardrobe:
         """
         wanted = asked(work.params)
         if wanted == Asked(control=wanted.control):
-            yield Fit(pipe, _nothing)
+            yield Fit(pipe, _nothing, added=False)
             return
         if wanted.controlnet and not row.image:
             suggestion = "An empty layer has no lines to follow."

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from frisket.engines.diffusion import memo
+from frisket.engines.diffusion.compiling import plain
 from frisket.engines.diffusion.ladder import TILE, Rung, Setting
 
 ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
@@ -34,6 +35,7 @@ def place(pipe: Any, setting: Setting, device: str) -> None:
     """
     if Rung.GROUP_OFFLOAD in setting.rungs:
         if not in_groups(pipe):
+            plain(pipe)
             pipe.remove_all_hooks()
             pipe.enable_group_offload(
                 onload_device=torch.device(device),

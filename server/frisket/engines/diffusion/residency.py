@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
+from frisket.engines.diffusion.speed import Speed
 from frisket.engines.spec import Engine
 
 
 class Residency:
-    """limit: bytes that models may take of the card, None = all. pinned: ids of engines that always stay."""
+    """limit: bytes that models may take of the card, None = all. pinned: ids of engines that always stay. speed: how
+    models run."""
 
-    def __init__(self, limit: int | None = None, pinned: Iterable[str] = ()) -> None:
-        self.limit, self.pinned = limit, frozenset(pinned)
+    def __init__(self, limit: int | None = None, pinned: Iterable[str] = (), speed: Speed | None = None) -> None:
+        self.limit, self.pinned, self.speed = limit, frozenset(pinned), speed or Speed()
         self._loaded: OrderedDict[str, tuple[Engine, set[str]]] = OrderedDict()  # by id, the last used last
 
     @property
@@ -34,6 +36,23 @@ class Residency:
             engine.load(model)
         self._loaded[id_] = (engine, models | {model})
         self._loaded.move_to_end(id_)
+
+    def warm_up(self, engines: Iterable[Engine]) -> None:
+        """Loads those that are pinned and can be warmed up (`engines.spec.Warmer`), and does that.
+
+        Raises the first of their errors, when all were tried.
+        """
+        errors = []
+        for engine in engines:
+            warm = getattr(engine, "warm_up", None)
+            if engine.spec.id in self.pinned and callable(warm):
+                try:
+                    self.load(engine)
+                    warm()
+                except Exception as error:
+                    errors.append(error)
+        if errors:
+            raise errors[0]
 
     def make_room(self, engine: Engine, fits: Callable[[], bool] | None = None) -> None:
         """Unloads others, the one used longest ago first, until `engine` fits, or none is left to go.

@@ -101,17 +101,39 @@ def preview_of(
 @contextlib.contextmanager
 def looking(pipe: Any, check: Callable[[], None]) -> Iterator[None]:
     """While it lasts, every block of every network of the pipeline calls `check` before it works."""
-    handles = [block.register_forward_pre_hook(lambda *_: check()) for block in blocks_of(pipe)]
+    with contextlib.ExitStack() as stack:
+        for block in blocks_of(pipe):
+            if block._compiled_call_impl is None:
+                stack.callback(block.register_forward_pre_hook(lambda *_: check()).remove)
+            else:  # a hook would be a part of what is compiled
+                stack.enter_context(_looked_before(block, check))
+        yield
+
+
+@contextlib.contextmanager
+def _looked_before(block: Any, check: Callable[[], None]) -> Iterator[None]:
+    call = block._compiled_call_impl
+
+    def looked(*args: Any, **kwargs: Any) -> Any:
+        check()
+        return call(*args, **kwargs)
+
+    block._compiled_call_impl = looked
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        block._compiled_call_impl = call
 
 
-def blocks_of(pipe: Any) -> list[torch.nn.Module]:
+def compiled_blocks(pipe: Any) -> list[Any]:
+    """Those that were compiled by themselves."""
+    parts: list[Any] = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    return [block for part in parts for block in part.modules() if block._compiled_call_impl is not None]
+
+
+def blocks_of(pipe: Any) -> list[Any]:
     """The repeated parts of all networks: members of module lists that are in no other list."""
-    found: dict[int, torch.nn.Module] = {}
+    found: dict[int, Any] = {}
 
     def walk(module: torch.nn.Module) -> None:
         for child in module.children():
