@@ -7,7 +7,6 @@ by the engine's apron and are cut, not faded: what an apron cannot reach comes o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -23,10 +22,8 @@ from frisket.raster import pixels
 from frisket.raster.formats import PixelFormat
 from frisket.raster.geometry import Box, Size
 from frisket.raster.spans import Check, copied, every, filled, mapped
+from frisket.raster.tiles import Tile, tiles
 
-Tile = tuple[Box, Box]  # what is kept of it, and what the engine sees
-
-LEAST = 64  # px: a tile keeps at least that, however large the apron
 BLEED = 4  # px that colour reaches into what is transparent, for engines that see no alpha
 THREE = np.ones((3, 3), np.uint8)
 
@@ -40,10 +37,10 @@ def run(request: EditRequest, planes: Planes, engine: Engine, progress: Progress
     assert isinstance(params, UpscaleParams)
     scale, spec = params.scale, engine.spec
     pixels.check_finite(planes.image, progress.check)
-    tiles = list(tiles_of(region.size, spec, fmt.layout.has_alpha))
+    parts = tiles_of(region.size, spec, fmt.layout.has_alpha)
     large = filled((region.height * scale, region.width * scale, fmt.layout.channels), 0, planes.image.dtype, None)
-    for number, (kept, seen) in enumerate(tiles):
-        with progress.part(number, len(tiles), kept.moved(region.x, region.y)):
+    for number, (kept, seen) in enumerate(parts):
+        with progress.part(number, len(parts), kept.moved(region.x, region.y)):
             made = enlarged(planes.image[seen.slices], fmt, scale, engine, request, progress)
             inner = times(kept.relative_to(seen), scale)
             out = large[times(kept, scale).slices]
@@ -62,24 +59,11 @@ def times(box: Box, scale: int) -> Box:
     return Box(box.x * scale, box.y * scale, box.width * scale, box.height * scale)
 
 
-def tiles_of(size: Size, spec: EngineSpec, alpha: bool = False) -> Iterator[Tile]:
-    """Boxes within `size` that make it up, and what the engine is shown of each: an apron more on every side.
-
-    No tile is larger than spec.size.max_pixels, unless hardly anything would be left without its apron. All begin at
-    multiples of spec.size.multiple. alpha: the picture has some.
-    """
-    whole, grid = Box.of(size), max(1, spec.size.multiple)
-    if size.area <= spec.size.max_pixels or not spec.size.max_pixels:
-        yield whole, whole
-        return
+def tiles_of(size: Size, spec: EngineSpec, alpha: bool = False) -> list[Tile]:
+    """As large as spec.size says, with the engine's apron. alpha: the picture has some, so that the built-in engine may
+    have a part in it."""
     apron = max(spec.apron, edges.APRON + BLEED if alpha and spec.channels is Channels.RGB else 0)
-    apron = -(-apron // grid) * grid
-    step = max(math.isqrt(spec.size.max_pixels) - 2 * apron, LEAST)
-    step = max(step // grid, 1) * grid
-    for y in range(0, size.height, step):
-        for x in range(0, size.width, step):
-            kept = Box(x, y, step, step).clipped(whole)
-            yield kept, Box(x, y, step, step).grown(apron).clipped(whole)
+    return list(tiles(size, math.isqrt(spec.size.max_pixels), apron, spec.size.multiple))
 
 
 def enlarged(
