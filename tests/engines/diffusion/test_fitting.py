@@ -195,7 +195,7 @@ def test_each_picture_of_a_batch_is_as_alone(house: House):
     assert np.abs(alone - both[1]).max() < 1 / 255
 
 
-def test_a_run_that_was_stopped_leaves_nothing(house: House):
+def test_a_run_that_was_stopped_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch):
     engine = house.engine()
     plain = house.run(engine)
     with pytest.raises(Cancelled):
@@ -204,6 +204,15 @@ def test_a_run_that_was_stopped_leaves_nothing(house: House):
         house.run(engine, vae="sharp", controlnet="lines", loras="ink, inc")
     with pytest.raises(ParameterOutOfRange):
         house.run(engine, vae="sharp", scheduler="euler", loras="ink:9")
+    assert (house.run(engine) == plain).all()
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(engine._pipes[house.tiny.rows[Purpose.INPAINT].pipeline].unet), "forward", broken)
+        with pytest.raises(ZeroDivisionError):
+            house.run(engine, **ALL)
     assert (house.run(engine) == plain).all()
 
 

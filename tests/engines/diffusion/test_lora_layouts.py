@@ -112,6 +112,13 @@ def test_a_kohya_file_of_flux(zoo_folder: Folder, tmp_path: Path):
         made[f"{start}.lora_up.weight"] = torch.randn(layer.out_features, 2)
         made[f"{start}.alpha"] = torch.tensor(1.0)
     case.same(case.file("ink", made))
+    words = "lora_te3_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight"
+    more = case.file("more", made | {words: torch.ones(2, 2), words.replace("down", "up"): torch.ones(2, 2)})
+    with pytest.raises(AddonUnsuitable, match="more is one that changes a T5, too"):
+        read(more, case.pipe, case.tiny.record)
+    name = "lora_unet_double_blocks_0_img_mod_lin.lora_down.weight"
+    with pytest.raises(AddonUnsuitable, match="cannot be placed"):
+        read(case.file("empty", made | {name: made[name][:0]}), case.pipe, case.tiny.record)
 
 
 def test_an_xlabs_file_of_flux(zoo_folder: Folder, tmp_path: Path):

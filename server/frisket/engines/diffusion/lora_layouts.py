@@ -21,6 +21,7 @@ from frisket.models.record import Record
 DOWN, UP = ".lora_A.weight", ".lora_B.weight"
 METADATA = "lora_adapter_metadata"  # where newer files keep their alphas
 PEFT = "base_model.model."  # before each name in files that peft itself saved; they do not name the part
+SECOND = ("lora_te2_", "lora_te3_")  # of a transformer's second text encoder; diffusers leaves them out
 ODD: Mapping[str, str] = {  # what is found in names -> what is no plain LoRA
     "dora_scale": "a DoRA, whose magnitudes are not read here",
     "magnitude": "a DoRA, whose magnitudes are not read here",
@@ -72,11 +73,13 @@ def translated(
     check_kind(addon, tensors)
     if any(value.numel() != 1 for name, value in tensors.items() if name.endswith(".alpha")):
         raise ModelFileUnusable(path=addon.file, reason="an alpha of it is no single number")
+    if not hasattr(pipe, "unet") and any(name.startswith(SECOND) for name in tensors):
+        raise AddonUnsuitable(addon=addon.record.id, what="one that changes a T5, too", wanted="one that does not")
     tensors = _with_parts(pipe, tensors)
     settings: dict[str, Any] = {"unet_config": pipe.unet.config} if hasattr(pipe, "unet") else {"return_alphas": True}
     try:
         answer = type(pipe).lora_state_dict(tensors, **settings)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, NotImplementedError, RuntimeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         words = " ".join(str(error).split())[:120]
         raise unsuitable(addon, model, f"another model (its layers cannot be placed: {words})") from error
     weights, alphas = answer if isinstance(answer, tuple) else (answer, None)
