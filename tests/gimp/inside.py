@@ -73,7 +73,9 @@ def act(action, image, drawables=None, mode=NI, **settings):
     config.set_property("image", image)
     for name, value in settings.items():
         config.set_property(name.replace("_", "-"), value)
-    config.set_core_object_array("drawables", image.get_selected_layers() if drawables is None else drawables)
+    chosen = image.get_selected_layers() if drawables is None else drawables
+    if chosen:  # an empty array is refused
+        config.set_core_object_array("drawables", chosen)
     result = procedure.run(config)
     return result.index(0).value_nick, result.index(1) if result.length() > 1 else None
 

@@ -6,23 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from negative_studio import H, W, expected_negative, picture
 from PIL import Image
 from real_gimp import kill
 
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
 
-W, H = 320, 240
 ELLIPSE = "image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 60, 120, 90)"
-
-
-def picture(seed: int = 1) -> np.ndarray:
-    """(H, W, 3) float, 0...1: hills of several sizes and grain, so that no two pixels are alike by design."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:H, 0:W]
-    waves = [np.sin(x / a + b) * np.cos(y / b + a) for a, b in rng.uniform(5, 60, (9, 2))]
-    colour = np.stack([sum(waves[k::3]) for k in range(3)], -1)
-    colour = 0.5 + 0.15 * colour + rng.normal(0, 0.05, (H, W, 3))
-    return np.clip(colour, 0, 1)
 
 
 @pytest.fixture
@@ -147,12 +137,6 @@ def composed_slack(dtype: type, gray: bool) -> float:
 def layer_slack(dtype: type) -> float:
     """Exact, but for the two depths that travel as 32-bit float."""
     return {np.uint32: 2**12, np.float64: 2**-22}.get(dtype, 0)
-
-
-def expected_negative(sent: np.ndarray, dtype: type) -> np.ndarray:
-    if np.dtype(dtype).kind == "u":
-        return np.iinfo(dtype).max - sent
-    return (1 - sent).astype(dtype)
 
 
 def test_a_wide_profile_is_not_converted(gimp, studio, photo):

@@ -56,6 +56,45 @@ signal("noted"); wait_for("redone"); time.sleep(1); note("redone")
     assert noted("undone-selection") == noted("before-selection")
 
 
+UNDOABLE = {  # action -> its settings; each with a selection
+    "expand-canvas": {"left": 30, "bottom": 40},
+    "layer-variations": {"count": 3},
+    "upscale-layer": {"into": "layer"},
+    "text-to-layer": {"prompt": "a moon"},
+    "select-subject": {},
+    "restore-faces": {},
+}
+
+
+def test_one_undo_brings_the_image_back_after_each_action(gimp, studio, screen, photo):
+    body = f"""{OPEN}
+image.get_selected_layers()[0].add_alpha()
+def note(name):
+    out[name] = state(image); dump_visible(image, name); dump(name + "-selection", raw(image.get_selection(), "Y u8"))
+for action, settings in {UNDOABLE}.items():
+    note("before-" + action); status, layer = act(action, image, **settings); assert status == "success", layer
+    note("after-" + action)
+    signal("did-" + action); wait_for("undone-" + action); time.sleep(0.7); note("undone-" + action)
+"""
+    with gimp.shown(screen, body):
+        for action in UNDOABLE:
+            gimp.wait_for(f"did-{action}")
+            screen.window("in.*320x240" if action != "expand-canvas" else "in.*350x280")
+            screen.key("ctrl+z")
+            (gimp.folder / f"undone-{action}").touch()
+        out = gimp.finished()
+
+    def noted(name: str) -> bytes:
+        return (gimp.folder / f"{name}.raw").read_bytes()
+
+    for action in UNDOABLE:
+        assert out[f"undone-{action}"] == out[f"before-{action}"], action
+        assert noted(f"undone-{action}") == noted(f"before-{action}")
+        assert noted(f"undone-{action}-selection") == noted(f"before-{action}-selection")
+        shown = [noted(f"{when}-{action}") + noted(f"{when}-{action}-selection") for when in ("before", "after")]
+        assert out[f"after-{action}"] != out[f"before-{action}"] or shown[0] != shown[1]
+
+
 def test_typing_a_prompt_and_pressing_fill(gimp, studio, screen, photo):
     body = f"""{OPEN}
 status, layer = fill(image, {INTERACTIVE})

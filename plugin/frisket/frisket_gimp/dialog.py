@@ -19,7 +19,7 @@ from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
 
 T = TypeVar("T")
 SETTLED = 300  # ms without a change after which the server is asked
-SAID_BY_THE_USER = ("prompt", "negative-prompt", "random-seed", "seed", "into", "operation")  # changes no plan
+PLANS_NOTHING = ("negative-prompt", "random-seed", "seed", "into", "operation")
 
 
 def ask(
@@ -181,7 +181,7 @@ def _add_estimate(dialog, action: Action, config, estimate: Callable[[], Callabl
         while waiting:
             GLib.source_remove(waiting.pop())
 
-    names = [argument.name for argument in action.arguments if argument.name not in SAID_BY_THE_USER]
+    names = [argument.name for argument in action.arguments if argument.name not in PLANS_NOTHING]
     handlers = [config.connect(f"notify::{name}", later) for name in names]
 
     def leave(*_) -> None:

@@ -91,8 +91,11 @@ def _dials(settings: Settings) -> MaskDials:
 
 
 def _outpaint(settings: Settings, canvas: Size) -> OutpaintParams:
-    clear = bool(settings["transparent"])
-    return OutpaintParams(**added(settings, canvas), **_words(settings), dials=_dials(settings), transparent=clear)
+    sides, clear = added(settings, canvas), bool(settings["transparent"])
+    if not clear and not any(sides.values()):
+        wanted = "above 0 for at least one of them, or what is transparent is to be filled"
+        raise ParameterOutOfRange(name="the growth of each side", value=0, wanted=wanted)
+    return OutpaintParams(**sides, **_words(settings), dials=_dials(settings), transparent=clear)
 
 
 def _variation(settings: Settings, _: Size) -> VariationParams:
