@@ -187,12 +187,13 @@ def test_a_reference_is_followed(house: House, purpose: Purpose, guidance: float
     assert np.abs(alone - first[1]).max() < 1 / 255
 
 
-def test_each_picture_of_a_batch_is_as_alone(house: House):
+def test_each_picture_of_a_batch_is_as_alone(house: House, caplog: pytest.LogCaptureFixture):
     engine = house.engine()
     work = house.tiny.work(Purpose.INPAINT, prompt="wood", params={"steps": 2, **ALL}, seeds=(3, 4))
     both = engine.run(work, Silent())
     (alone,) = engine.run(replace(work, seeds=(4,)), Silent())
     assert np.abs(alone - both[1]).max() < 1 / 255
+    assert not [record for record in caplog.records if record.name.startswith("diffusers")], "no advice in the log"
 
 
 def test_a_run_that_was_stopped_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch):

@@ -98,7 +98,9 @@ class Wardrobe:
     def _network(
         self, id_: str, kind: Family, pipe: Any, read: Callable[[Addon, Any, Record], Any], dtype: Any, device: str
     ) -> torch.nn.Module:
-        network = self._read(id_, kind, pipe, read).to(device=device, dtype=dtype)
+        network = self._read(id_, kind, pipe, read)
+        with quiet():
+            network = network.to(device=device, dtype=dtype)
         return network.to(memory_format=torch.channels_last) if torch.device(device).type == "cuda" else network
 
     def _read(self, id_: str, kind: Family, pipe: Any, read: Callable[[Addon, Any, Record], Any]) -> Any:
