@@ -11,7 +11,7 @@ from fakes import torchfiles
 from fakes.torchfiles import archive, described, legacy, pickled, storage, tensor, text, zipped
 from frisket.errors import ModelFileUnusable
 from frisket.models.safetensors import Tensor
-from frisket.models.torchfile import read_header, weights
+from frisket.models.torchfile import WRAPPERS, read_header, weights
 
 SHAPES = {"module.conv.weight": (8, 3, 3, 3), "module.conv.bias": (8,), "steps": ()}
 WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "weights"
@@ -30,7 +30,7 @@ def refused(tmp_path: Path, raw: bytes) -> str:
 
 
 @pytest.mark.parametrize("write", [zipped, legacy])
-@pytest.mark.parametrize("wrap", ["", "params_ema", "params", "state_dict"])
+@pytest.mark.parametrize("wrap", ["", *WRAPPERS])
 def test_names_and_shapes_of_both_formats(tmp_path: Path, write, wrap: str) -> None:
     found = read_header(put(tmp_path, write(SHAPES, wrap)))
     assert {name: tensor.shape for name, tensor in found.items()} == SHAPES

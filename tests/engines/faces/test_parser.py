@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frisket.engines.faces.parser import FACE, FaceParser
-from frisket.engines.registry import checked
+from frisket.engines.registry import Registry, checked
 from frisket.engines.spec import Silent, Task, Work
 from frisket.errors import ModelFileUnusable
 from frisket.models.catalogue import Commercial, Licence
@@ -57,6 +57,12 @@ def test_skin_eyes_brows_ears_mouth_and_hair_are_kept(monkeypatch: pytest.Monkey
     made = parser.run(Work(Task.PARSE_FACES, np.zeros((1, 512, 512, 3), np.float32), HOLE, {}, [1]), Silent())[0]
     assert (made[:256] == (kind in {*range(1, 14), 15})).all()
     assert (made[256:] == 0).all()
+
+
+def test_it_is_an_engine_once_its_model_is_installed(parser: FaceParser, tmp_path: Path) -> None:
+    registry = Registry.installed(tmp_path)
+    assert not registry.broken
+    assert registry.for_task(Task.PARSE_FACES)[0].spec == parser.spec
 
 
 def test_it_is_opened_again_after_it_was_unloaded(parser: FaceParser) -> None:
