@@ -20,7 +20,8 @@ from frisket.models.pickled import LONGEST, Pickle, Storage, Unfit, read
 from frisket.models.safetensors import Tensor
 
 SUFFIXES = frozenset({".pth", ".pt"})
-WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")  # the first one counts
+# Keys that weights are kept under; the first one that is there counts.
+WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 _PROGRAM = ("code", "constants.pkl")  # in a TorchScript archive alone
 T = TypeVar("T")
