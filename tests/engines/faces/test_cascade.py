@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engines.faces.photos import photo
+from frisket.engines.faces import cascade
 from frisket.engines.faces.cascade import ENGINE, CascadeDetector
 from frisket.engines.registry import checked
 from frisket.engines.spec import Silent, Task, Work
@@ -76,6 +77,15 @@ def test_the_faces_of_whole_photographs() -> None:
     """bench/faces.py says where they are; here it is only how many."""
     for name, faces in {"faces/00.jpg": 2, "faces/10045.png": 3, "faces/Blake_Lively.jpg": 2, "eagle.png": 0}.items():
         assert len(found(photo(name))) == faces, name
+
+
+def test_looking_in_bands_changes_little(astronaut, monkeypatch) -> None:
+    crop = astronaut[:256, 90:346]
+    whole = found(crop)
+    monkeypatch.setattr(cascade, "BAND", 40)
+    (rows,) = found(crop)
+    assert np.abs(rows[:4] - whole[0, :4]).max() < 6
+    assert abs(rows[14] - whole[0, 14]) < 0.06
 
 
 def test_it_stops_soon_when_asked(astronaut) -> None:

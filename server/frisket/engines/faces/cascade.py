@@ -39,7 +39,7 @@ BAND = 320  # px of rows in which small windows are looked for at once: some 30 
 # Hits of the three together that make a face as likely as not: fewer for small ones, around which windows are coarse.
 NEEDED = ((24.0, 12.0), (36.0, 18.0), (48.0, 30.0))
 SURE = 0.75  # a score above which nobody looks for a better one in the turned picture
-PROFILE_NEEDED = 12.0  # of the one that knows profiles
+PROFILE_NEEDED = 4.5  # of the one that knows profiles: it fires seldom, and at faces
 # A cascade's square in the template, by the median of the five points in the faces of `bench.faces`.
 SQUARE = (92.0, 119.0, 325.0)  # left, top, side
 EYES = 192  # px: the square's size in which eyes are looked for
@@ -182,10 +182,12 @@ def _everywhere(cascade: cv2.CascadeClassifier, gray: Gray, check: Check) -> lis
     while low <= min(gray.shape):
         high = low * 2 if low >= 48 else int(low * 1.5)
         band = max(BAND, 4 * high)
-        for top in range(0, max(1, gray.shape[0] - high), band):
+        tops = range(0, max(1, gray.shape[0] - high), band)
+        for top in tops:
             part = np.ascontiguousarray(gray[top : top + band + high])
-            hits = cascade.detectMultiScale(part, STEP, 0, 0, (low, low), (high - 1, high - 1))
-            raw += [[int(x), int(y) + top, int(w), int(h)] for x, y, w, h in np.reshape(hits, (-1, 4))]
+            hits = np.reshape(cascade.detectMultiScale(part, STEP, 0, 0, (low, low), (high - 1, high - 1)), (-1, 4))
+            own = [hit for hit in hits if hit[1] < band or top == tops[-1]]  # the others are the next band's, too
+            raw += [[int(x), int(y) + top, int(w), int(h)] for x, y, w, h in own]
             check()
         low = high
     boxes, counts = cv2.groupRectangles(raw, *GROUP)
