@@ -112,6 +112,20 @@ def psnr(filled: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-6)))
 
 
+def ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Structural similarity (Wang et al., IEEE TIP 13, 2004) of two pictures, the mean of their channels: 11 x 11 px
+    windows, a Gaussian of 1.5 px; those that reach beyond the border are left out. At least 11 x 11 px."""
+
+    def mean(v: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.GaussianBlur(v, (11, 11), 1.5))[5:-5, 5:-5]
+
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    mx, my = mean(x), mean(y)
+    vx, vy, both = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return float(np.mean((2 * mx * my + c1) * (2 * both + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))))
+
+
 def ring_of(hole: np.ndarray) -> np.ndarray:
     """(h, w) bool: the surroundings, up to 8 % of the picture's longer side away and at least 24 px."""
     reach = max(24, int(0.08 * max(hole.shape)))

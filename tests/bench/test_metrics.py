@@ -97,3 +97,15 @@ def test_too_small_a_hole_has_no_distance(picture: np.ndarray) -> None:
 def test_sizes_must_fit(picture: np.ndarray, hole: np.ndarray) -> None:
     with pytest.raises(ValueError, match="the hole"):
         metrics.measure(picture, picture, hole[1:])
+
+
+def test_likeness_of_structure_falls_with_blur_and_noise(picture: np.ndarray) -> None:
+    soft = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    grain = np.random.default_rng(0).normal(0, 10, picture.shape)
+    noisy = np.clip(picture + grain, 0, 255).astype(np.uint8)
+    assert metrics.ssim(picture, picture) == pytest.approx(1)
+    assert metrics.ssim(soft, picture) < 0.95
+    assert metrics.ssim(noisy, picture) < 0.95
+    flat = np.full((20, 20, 3), 100, np.uint8)
+    c1 = 6.5025
+    assert metrics.ssim(flat, flat + 20) == pytest.approx((2 * 100 * 120 + c1) / (100**2 + 120**2 + c1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from frisket.edits.repaint import Painted, Planes
 from frisket.edits.requests import EditRequest, RestoreFacesParams
 from frisket.edits.results import DegradationKind
 from frisket.engines.faces.enhance import ENGINE as CLEAR
-from frisket.engines.spec import Task
+from frisket.engines.spec import EngineSpec, Task
 from frisket.errors import Cancelled, EngineFailed, NoFaceFound, OutOfMemory
 from frisket.raster import masks, paste, pixels
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
@@ -46,6 +47,7 @@ def do(
     region: Box | None = None,
     tell: Listener | None = None,
     parser=None,
+    upscaler=None,
     seeds: int = 1,
     **params,
 ) -> list[Painted]:
@@ -53,7 +55,8 @@ def do(
     region = region or Box.of(size)
     request = EditRequest(CANVAS, region, RestoreFacesParams(**params), fmt, count=seeds)
     mask = np.full(image.shape[:2], 255, np.uint8) if mask is None else mask
-    crew = {Task.DETECT_FACES: ToyDetector(rows)} | ({Task.PARSE_FACES: parser} if parser else {})
+    crew = {Task.DETECT_FACES: ToyDetector(rows), Task.PARSE_FACES: parser, Task.UPSCALE: upscaler}
+    crew = {task: helper for task, helper in crew.items() if helper}
     progress = Progress(tell or Listener())
     made = restore_faces.run(request, Planes(image, mask), engine or CheckRestorer(), progress, crew)
     for one in made:
@@ -309,3 +312,45 @@ def test_pixels_that_are_no_numbers_are_refused_and_hidden_colour_is_kept() -> N
     clear = image[done.meta.box.slices][..., 3] == 0
     assert clear.any()
     assert (done.pixels[clear] == image[done.meta.box.slices][clear]).all()
+
+
+@pytest.mark.parametrize(("times", "fmt"), [(2, PixelFormat()), (4, PixelFormat(Samples.U16, Layout.GRAY_ALPHA))])
+def test_the_picture_is_made_larger_and_faces_are_restored_at_that_size(times: int, fmt: PixelFormat) -> None:
+    image, engine = picture(fmt), CheckRestorer()
+    big = image.repeat(times, axis=0).repeat(times, axis=1)
+    (plain,) = do(image, fmt, rows=(), engine=engine, upscaler=Repeater(), upscale=times)
+    assert (plain.meta.box, plain.meta.scale) == (Box(0, 0, 220 * times, 160 * times), times)
+    assert (plain.pixels == big).all(), "no face was found: enlarged, and that is all"
+    assert "No face" in plain.meta.notes[0]
+    (done, twin) = do(image, fmt, engine=engine, upscaler=Repeater(), upscale=times, strength=1.0, seeds=2)
+    assert (done.mask == 255).all()
+    assert done.pixels.tobytes() == twin.pixels.tobytes()
+    assert done.meta.faces[0].box == Box(56, 54, 48, 48), "in the canvas as it was sent"
+    (same,) = do(image, fmt, engine=engine, upscaler=Repeater(), upscale=times, strength=0.0)
+    assert (same.pixels == big).all()
+    (small,) = do(image, fmt, strength=1.0)
+    seen = np.zeros(image.shape[:2], np.uint8)
+    seen[small.meta.box.slices] = small.mask > 0
+    around = cv2.dilate(seen, np.ones((5, 5))).repeat(times, axis=0).repeat(times, axis=1) > 0
+    assert (done.pixels[~around] == big[~around]).all()
+    changed = (done.pixels != big).any(axis=2)
+    assert changed[72 * times : 98 * times, 66 * times : 94 * times].mean() > 0.5
+
+
+def test_faces_too_small_for_it_are_left_in_the_larger_picture() -> None:
+    image = picture(PixelFormat())
+    (done,) = do(image, rows=(row_at(80, 70, 4),), upscaler=Repeater(), upscale=2)
+    assert "too small" in done.meta.faces[0].trouble
+    assert (done.pixels == image.repeat(2, axis=0).repeat(2, axis=1)).all()
+
+
+class Repeater:
+    """Enlarges by repeating px."""
+
+    spec = EngineSpec("repeater", "Repeater", "Repeats.", frozenset({Task.UPSCALE}))
+
+    def load(self, model: str) -> None:
+        pass
+
+    def run(self, work, report) -> list[np.ndarray]:
+        return [work.crop.repeat(work.scale, axis=0).repeat(work.scale, axis=1)]

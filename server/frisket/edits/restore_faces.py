@@ -34,11 +34,14 @@ DETECTED, ENLARGED = 0.1, 0.5  # of the progress bar
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """The picture that faces are laid on, `times` as large as the one that was sent. image: (h, w, c) of the request's
-    format; corner: where it begins in a canvas that much larger."""
+    format; corner: where it begins in a canvas that much larger; notes: of who enlarged it; mine: it may be painted on.
+    """
 
     image: np.ndarray
     corner: tuple[int, int]
     times: int
+    notes: tuple[str, ...] = ()
+    mine: bool = False
 
     @property
     def size(self) -> Size:
@@ -115,7 +118,8 @@ def _enlarged(request: EditRequest, planes: Planes, upscaler: Engine, progress: 
     own = {"engine": upscaler.spec.id, "model": "", "engine_params": upscaler.spec.check_params({})}
     wanted = replace(request, params=UpscaleParams(times), count=1, **own)
     (bigger,) = getattr(import_module(module), name)(wanted, planes, upscaler, progress)
-    return Sheet(bigger.pixels, (bigger.meta.box.x, bigger.meta.box.y), times)
+    corner = (bigger.meta.box.x, bigger.meta.box.y)
+    return Sheet(bigger.pixels, corner, times, bigger.meta.notes, len(request.seeds) == 1)
 
 
 def _painted(
@@ -128,12 +132,12 @@ def _painted(
 ) -> Painted:
     """One finished picture. Raises what the engine raised when no face came through."""
     area = Box.of(sheet.size) if sheet.times > 1 else _around(places.values())
-    layer = copied(sheet.image[area.slices], progress.check)
+    layer = sheet.image if sheet.mine else copied(sheet.image[area.slices], progress.check)
     mask = np.zeros(layer.shape[:2], np.float32)
     if places and _params(hands.request).strength > 0:
         troubles = {**troubles, **_restored(hands, sheet, places, layer, mask, area, progress)}
     faces = tuple(replace(one.face, trouble=troubles.get(k, "")) for k, one in enumerate(found))
-    notes = (*_notes(hands, len(places), len(troubles)), *hands.notes)
+    notes = (*_notes(hands, len(places), len(troubles)), *hands.notes, *sheet.notes)
     box = area.moved(*sheet.corner)
     if sheet.times > 1:
         meta = ResultMeta(box, hands.seed, notes=notes, scale=sheet.times, faces=faces)
