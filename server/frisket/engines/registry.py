@@ -26,6 +26,7 @@ from frisket.models.record import Record
 GROUP = "frisket.engines"
 # Engines made of installed models, but those of diffusion: "module:class", called with the model's folder and record.
 MADE_OF: Mapping[Family, str] = {
+    Family.UPSCALER: "frisket.engines.upscale.network:NetworkUpscaler",
     Family.RETINAFACE: "frisket.engines.faces.retinaface:RetinaFaceDetector",
     Family.YUNET: "frisket.engines.faces.yunet:YuNetDetector",
     Family.GFPGAN: "frisket.engines.faces.restorer:FaceRestorer",
