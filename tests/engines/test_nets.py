@@ -104,6 +104,23 @@ def test_a_rest_is_told(tmp_path: Path, change: dict[str, Any], told: str) -> No
         nets.filled(tiny(), state, tmp_path)
 
 
+def test_no_room_is_no_room_in_whichever_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = tiny()
+    assert nets.placed(network) is network
+    for error, wanted in (
+        (torch.OutOfMemoryError("CUDA out of memory"), MemoryError),
+        (RuntimeError("can't allocate memory"), MemoryError),
+        (RuntimeError("no kernel"), RuntimeError),
+    ):
+
+        def fail(*_: Any, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(network, "to", fail)
+        with pytest.raises(wanted):
+            nets.placed(network)
+
+
 def test_files_that_changed_are_damaged(tmp_path: Path) -> None:
     folder, record = saved(tmp_path, tiny().state_dict())
     whole = (folder / "net.pth").read_bytes()

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from frisket.engines.diffusion.engine import device, ran_out
 from frisket.engines.diffusion.guard import check_files
 from frisket.engines.vision_ops import make_importable
 from frisket.errors import ModelDamaged, ModelFileUnusable, NetworkPartsMissing
@@ -85,6 +86,16 @@ def filled(network: Net, state: Mapping[str, torch.Tensor], path: Path) -> Net:
             _misfit(path, f"{name} is {tuple(state[name].shape)}, not {tuple(tensor.shape)}")
     network.load_state_dict({n: t.to(own[n].dtype) for n, t in state.items()}, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def placed(network: Net) -> Net:
+    """`network` where models run on this machine. Raises MemoryError when there is no room for it."""
+    try:
+        return network.to(device())
+    except RuntimeError as error:
+        if ran_out(error):
+            raise MemoryError(str(error)) from error
+        raise
 
 
 def check_names(wanted: set[str], found: set[str], path: Path) -> None:

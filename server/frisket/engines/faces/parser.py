@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from frisket.engines import nets
-from frisket.engines.diffusion.engine import device
 from frisket.engines.spec import Channels, EngineSpec, Param, ParamKind, Report, Task, Work
 from frisket.models.record import Record
 
@@ -50,7 +49,7 @@ class FaceParser:
         state, path = nets.state_of(self._folder, self._record), nets.weights_file(self._folder, self._record)
         with torch.device("meta"):
             network = ParseNet()
-        self._net = nets.filled(network, state, path).to(device())
+        self._net = nets.placed(nets.filled(network, state, path))
 
     def unload(self) -> None:
         """Gives the weights' memory back."""

@@ -118,7 +118,7 @@ class FaceRestorer:
     def load(self, model: str = "") -> None:
         """Opens the weights. Raises NetworkPartsMissing, ModelDamaged, ModelFileUnusable, MemoryError."""
         nets.check_parts()
-        self._net = self._kind.open(self._folder, self._record).to(device())
+        self._net = nets.placed(self._kind.open(self._folder, self._record))
 
     def unload(self) -> None:
         """Gives the weights' memory back; the next `run` opens them anew."""
