@@ -24,8 +24,10 @@ from frisket.errors import (
     NoRoomForModel,
 )
 from frisket.models.catalogue import Entry, File
+from frisket.models.families import Family
 from frisket.models.folder import SPARE, Folder
 from frisket.models.hub import Hub
+from frisket.models.networks import YUNET
 from frisket.models.patience import Patience
 from frisket.models.pull import FIRST_TRIES, pull
 
@@ -171,6 +173,19 @@ def test_what_is_no_safetensors_does_not_get_in(fake: FakeHub, hub: Hub, folder:
     with pytest.raises(ModelFileUnusable, match="lacks dtype"):
         pull(folder, entry, hub, True)
     assert folder.ids() == []
+
+
+def test_a_network_comes_as_its_family_does(fake: FakeHub, hub: Hub, folder: Folder, entry: Entry) -> None:
+    from models.test_onnxfile import field, model, value
+
+    detector = model(b"".join(field(12, value(name)) for name in YUNET if name != "cls_8"))
+    fake.repositories["acme/paint"]["detector.onnx"] = detector
+    wanted = replace(entry, family=Family.YUNET, files=(File("detector.onnx", len(detector)),))
+    made = pull(folder, wanted, hub, True)
+    assert (folder.path("paint") / "detector.onnx").read_bytes() == detector
+    assert made.family is Family.YUNET
+    with pytest.raises(ModelFileUnusable, match="taken of networks alone"):
+        pull(folder, replace(wanted, family=Family.LORA), hub, True)
 
 
 def test_no_room_is_told_before_anything_comes(
