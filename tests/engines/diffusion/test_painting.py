@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="the extra `diffusion` is not installed")
 
 from engines.diffusion.analytic import block_vae
-from engines.diffusion.tiny import Tiny, Told, fresh
+from engines.diffusion.tiny import Tiny, Told, fresh, side_of
 from frisket.engines.diffusion.painting import own_beside, painted
 from frisket.engines.diffusion.schedulers import CHOICES, NATIVE, choices_of
 from frisket.engines.diffusion.table import ROWS, TRAITS, Takes
@@ -57,6 +57,24 @@ def test_a_soft_hole_changes_less_where_it_is_softer(zoo_folder: Folder, family:
     change = np.abs(picture - means).mean(2)
     assert change[:, :24].max() < 2 / 255
     assert 0.01 < change[:, 24:40].mean() < change[:, 40:56].mean() < change[:, 56:].mean()
+
+
+@pytest.mark.parametrize("family", [Family.DEEPFLOYD_IF, Family.KANDINSKY22_INPAINT], ids=lambda f: f.value)
+def test_so_it_is_in_pipelines_that_know_no_soft_holes(zoo_folder: Folder, family: Family):
+    tiny = Tiny(zoo_folder, family)
+    h, w = side_of(family)
+    quarters = [slice(n * w // 4, (n + 1) * w // 4) for n in range(4)]
+    pictures = []
+    for values in ((0, 0.2, 0.5, 1), (0, 0, 0, 1), (0, 1, 1, 1)):
+        hole = np.repeat(np.array(values, np.float32), w // 4)[None].repeat(h, 0)
+        work = tiny.work(Purpose.INPAINT, hole, params={"steps": 10}, seeds=(1, 2))
+        pictures.append(tiny.run(Purpose.INPAINT, work)[0])
+        (single,) = tiny.run(Purpose.INPAINT, replace(work, seeds=(1,)))
+        assert np.abs(single - pictures[-1]).max() < 1 / 255
+    soft, kept, whole = pictures
+    _, faint, half, _ = (np.abs(soft - kept)[:, part].mean() for part in quarters)
+    assert 0.01 < faint < 0.6 * half, "the softer, the nearer to what it would be outside"
+    assert faint < 0.6 * np.abs(whole - kept)[:, quarters[1]].mean()
 
 
 @pytest.mark.parametrize(

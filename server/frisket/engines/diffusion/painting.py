@@ -128,11 +128,11 @@ def prepared(pipe: Any, scheduler: str) -> Iterator[None]:
 
 def _blend(pipe: Any, row: Row, work: Work, seeds: Sequence[int]) -> Blend | None:
     """What puts back, step by step, what stays; None where the pipeline does it, or nothing stays."""
-    if row.masking is Masking.WHOLE or row.heard is Heard.LEGACY:
+    if row.masking is Masking.WHOLE:
         return None
-    if row.masking is Masking.BLEND:
+    if row.masking is Masking.BLEND and row.heard is Heard.STEP_END:
         return Blend(pipe, work.hole, seeds)
-    if not is_soft(work.hole) or not hasattr(pipe, "prepare_latents") or not hasattr(pipe, "vae"):
+    if not is_soft(work.hole):
         return None
 
     def clean(latents: torch.Tensor) -> torch.Tensor:

@@ -28,8 +28,8 @@ OWN_NOISE = 0x9E3779B97F4A7C15  # mixed into the seeds where the pipeline does n
 class Blend:
     """For one call of one pipeline. hole: (h, w) float32 0...1, of the picture's size.
 
-    clean: gives the clean latents, laid out as the loop's, for pipelines that do not blend by themselves and so do not
-    hand out theirs; `seeds` then make the noise.
+    clean: gives the clean latents, laid out as the loop's, for pipelines that do not hand out theirs; `seeds` then make
+    the noise.
     """
 
     def __init__(
@@ -47,17 +47,19 @@ class Blend:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """While it lasts, what the pipeline prepares is noted."""
+        """While it lasts, what the pipeline prepares is noted, if it is needed."""
+        if self._clean is not None:
+            yield
+            return
         prepare = self._pipe.prepare_latents
         names = inspect.signature(prepare)
         noise_at, image_at = PLACES.get(type(self._pipe).__name__, PLACE)
 
         def noted(*args: Any, **kwargs: Any) -> Any:
             made = prepare(*args, **kwargs)
-            if self._clean is None:
-                given = names.bind(*args, **kwargs).arguments
-                self._noise, self._image = made[noise_at], made[image_at]
-                self._lay(made[0], int(given["height"]), int(given["width"]))
+            given = names.bind(*args, **kwargs).arguments
+            self._noise, self._image = made[noise_at], made[image_at]
+            self._lay(made[0], int(given["height"]), int(given["width"]))
             return made
 
         self._pipe.prepare_latents = noted
@@ -81,7 +83,7 @@ class Blend:
         return torch.where(self._plane > left, latents, original.to(latents.dtype))
 
     def _start(self, latents: torch.Tensor) -> None:
-        """For pipelines that do not blend: our own clean latents and noise."""
+        """Where the pipeline's are not to be had: our own clean latents and noise."""
         assert self._clean is not None
         self._image = self._clean(latents)
         generators = [torch.Generator("cpu").manual_seed((seed ^ OWN_NOISE) & (2**63 - 1)) for seed in self._seeds]

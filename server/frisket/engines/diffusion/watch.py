@@ -46,7 +46,7 @@ class Watch:
     def arguments(self, pipe: Any) -> dict[str, Any]:
         """The callback, as the pipeline takes it."""
         if self._row.heard is Heard.LEGACY:
-            return {"callback": lambda step, time, latents: self._seen(pipe, step, latents)}
+            return {"callback": lambda step, time, latents: self._told(pipe, step, latents)}
         return {"callback_on_step_end": self._stepped, "callback_on_step_end_tensor_inputs": ["latents"]}
 
     def _stepped(self, pipe: Any, step: int, time: Any, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -58,10 +58,19 @@ class Watch:
         self._seen(pipe, step, latents)
         return {"latents": latents}
 
+    def _told(self, pipe: Any, step: int, latents: torch.Tensor) -> None:
+        """By a pipeline that takes nothing back: its own latents are changed."""
+        if self._blend is not None:
+            latents.copy_(self._blend.after(step, self._steps(pipe, step), latents))
+        self._seen(pipe, step, latents)
+
+    def _steps(self, pipe: Any, step: int) -> int:
+        return max(int(getattr(pipe, "num_timesteps", 0) or self._expected), step + 1)
+
     def _seen(self, pipe: Any, step: int, latents: torch.Tensor) -> None:
         """Raises PictureNotFinite, Cancelled."""
         check_finite(latents, pipe)
-        steps = max(int(getattr(pipe, "num_timesteps", 0) or self._expected), step + 1)
+        steps = self._steps(pipe, step)
         preview = None
         if wants_preview(self._report):
             size = self._blend.size if self._blend else self._hole.shape  # some pipelines choose theirs
