@@ -74,6 +74,15 @@ def test_it_stops_inside_the_network(small) -> None:
     assert not any(part._forward_hooks for part in small._net.modules())
 
 
+def test_too_little_memory_is_told_as_such(small, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(RetinaFace, "forward", full)
+    with pytest.raises(MemoryError):
+        found(small, np.full((64, 64, 3), 0.5, np.float32))
+
+
 def test_the_large_one_in_the_official_format_loads_and_runs(tmp_path) -> None:
     """As detection_Resnet50_Final.pth: from training on several cards, without what older torch did not count."""
     torch.manual_seed(2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from frisket.engines import nets
+from frisket.engines.diffusion.engine import device, ran_out
 from frisket.engines.faces import rows as faces
 from frisket.engines.faces.looking import CLOSER, SIDE, SIZES, Picture, confidence, looked
 from frisket.engines.faces.rows import Rows
@@ -62,7 +63,8 @@ class RetinaFaceDetector:
             if name.endswith("num_batches_tracked"):  # older files lack these counts, which only training needs
                 state.setdefault(name, torch.zeros(tensor.shape, dtype=tensor.dtype))
         network = nets.filled(network, state, nets.weights_file(self._folder, self._record))
-        self._net = network.to("cuda" if torch.cuda.is_available() else "cpu")
+        with _told_when_full():
+            self._net = network.to(device())
 
     def unload(self) -> None:
         self._net = None
@@ -71,7 +73,8 @@ class RetinaFaceDetector:
         if self._net is None:
             self.load("")
         assert self._net is not None
-        return list(looked(partial(_find, self._net), work, report))
+        with _told_when_full():
+            return list(looked(partial(_find, self._net), work, report))
 
 
 def _find(net: RetinaFace, picture: Picture, check: Check) -> Rows:
@@ -83,14 +86,25 @@ def _find(net: RetinaFace, picture: Picture, check: Check) -> Rows:
         picture = np.pad(picture, [(0, down), (0, right), (0, 0)], mode="edge")
     bgr = np.ascontiguousarray(picture[..., ::-1].transpose(2, 0, 1)[None])
     check()
-    device = next(net.parameters()).device
+    where = next(net.parameters()).device
     with torch.inference_mode(), _asking(net, check):
-        scores, boxes, points = net(torch.from_numpy(bgr).to(device).float())
+        scores, boxes, points = net(torch.from_numpy(bgr).to(where).float())
         check()
         top = torch.nonzero(scores > LEAST)[:, 0]
         top = top[scores[top].argsort(descending=True, stable=True)[:MOST]]
         found = torch.cat([boxes[top], points[top], scores[top, None]], dim=1)
     return faces.best(found.float().cpu().numpy())
+
+
+@contextlib.contextmanager
+def _told_when_full() -> Iterator[None]:
+    """Raises MemoryError where torch says in its own ways that there is no room."""
+    try:
+        yield
+    except RuntimeError as error:
+        if ran_out(error):
+            raise MemoryError(str(error)) from error
+        raise
 
 
 @contextlib.contextmanager
