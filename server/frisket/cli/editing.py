@@ -29,8 +29,12 @@ _AVOID = (click.option("--negative-prompt", default="", help="What to avoid; an 
 _CHOICE = (
     click.option("--engine", default="", help="Engine id. [default: the server's first that does this]"),
     click.option("--model", default="", help="Model id. [default: the engine's]"),
+)
+_CHANCE = (
     click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same picture. [default: random]"),
     click.option("--count", type=click.IntRange(1, MAX_COUNT), default=1, show_default=True, help="How many pictures."),
+)
+_REST = (
     click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the engine."),
     keep_prompt_option,
     server_option,
@@ -48,15 +52,16 @@ _SOURCES = (click.option("--sources", type=path, help="A second mask: white = co
 
 
 def options(
-    dials: bool = True, prompt: bool = True, picture: bool = True, words: bool = True
+    dials: bool = True, prompt: bool = True, picture: bool = True, words: bool = True, chance: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """All of them as one decorator. dials: also the mask's; prompt: as an option; picture: those for an old one; words:
-    those of tasks that paint something new, as prompt and context are."""
+    those of tasks that paint something new, as prompt and context are; chance: those of tasks that could paint another
+    picture the next time."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         old = (_DIALS if dials else (), _CONTEXT, _SOURCES) if picture and words else ()
         said = (_PROMPT if prompt else (), _AVOID) if words else ()
-        groups = (_OUTPUT, _LAYER if picture else (), *said, *old, _CHOICE)
+        groups = (_OUTPUT, _LAYER if picture else (), *said, *old, _CHOICE, _CHANCE if chance else (), _REST)
         for option in reversed([option for group in groups for option in group]):
             command = option(command)
         return command
@@ -69,15 +74,15 @@ def carry_out(edit: FileEdit, params: Params | Callable[[Client], Params], given
     and makes them then."""
     from frisket.cli.edit_files import parse_params, random_seed
 
-    seed = random_seed() if given["seed"] is None else given["seed"]
+    seed, layer = random_seed() if given.get("seed") is None else given["seed"], given.get("layer")
     engine_params = parse_params(given["params"])
     as_json = given["as_json"]
-    edit.check_targets(given["output"], given["layer"])
+    edit.check_targets(given["output"], layer)
     with a_server(given["server"], quiet=as_json) as runtime, client_of(runtime) as client:
         asked = params(client) if callable(params) else params
-        edit = edit.asking(asked, given["engine"], given["model"], seed, given["count"], engine_params)
+        edit = edit.asking(asked, given["engine"], given["model"], seed, given.get("count", 1), engine_params)
         done = edit.run(client, show=not as_json)
-    written = edit.write(done, given["output"], given["layer"], given["keep_prompt"])
+    written = edit.write(done, given["output"], layer, given["keep_prompt"])
     report(written, done, given["output"], as_json)
 
 
