@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from frisket.engines.faces.align import SIDE
-from frisket.engines.spec import Channels, EngineSpec, Report, Task, Work
+from frisket.engines.spec import Channels, EngineSpec, Param, ParamKind, Report, Task, Work
 from frisket.errors import OutOfMemory
 
 # Checks of 32 px: detail, no tone.
@@ -51,7 +52,8 @@ class CheckRestorer:
 
     def __init__(self, height: float = 0.2, fails: str = "never", trained: bool = False, **changes) -> None:
         licence = "CC-BY-NC-4.0" if trained else ""
-        fields = {"channels": Channels.RGB, "trained": trained, "licence": licence, "rank": 200}
+        waiting = Param("wait_ms", ParamKind.INT, 0, "How long each face takes.", 0, 10_000)
+        fields = {"params": (waiting,), "channels": Channels.RGB, "trained": trained, "licence": licence, "rank": 200}
         tasks = frozenset({Task.RESTORE_FACES})
         self.spec = EngineSpec("checks", "Toy restorer", "Lays checks.", tasks, **(fields | changes))
         self.height, self.fails = height, fails
@@ -73,6 +75,7 @@ class CheckRestorer:
             raise RuntimeError("CUDA error: out of luck")
         out = []
         for number, face in enumerate(work.crop):
+            time.sleep(int(work.params.get("wait_ms", 0)) / 1000)
             report(number + 1, len(work.crop), work.crop)
             out.append((face + self.height * PATTERN).astype(np.float32))
         if self.fails == "nan":

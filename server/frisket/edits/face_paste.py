@@ -127,14 +127,14 @@ def lay(
     area = area.clipped(whole)
     for rows in row_spans((area.height, area.width), check):
         band = Box(area.x, area.y + rows.start, area.width, rows.stop - rows.start)
-        change, alpha = _composed(patches, band)
+        change, alpha = _composed(patches, band, check)
         here = band.relative_to(whole).slices
         mask[here] = np.where(alpha > 0, alpha, mask[here])
         _add(layer[here], np.float32(strength) * change, fmt)
     return area
 
 
-def _composed(patches: Sequence[Patch], band: Box) -> tuple[Float32, Float32]:
+def _composed(patches: Sequence[Patch], band: Box, check: Check) -> tuple[Float32, Float32]:
     """The change (h, w, 3) that is to be shown by alpha (h, w), both 0 where no patch shows."""
     change = np.zeros((band.height, band.width, 3), np.float32)
     bare = np.ones(change.shape[:2], np.float32)
@@ -142,6 +142,7 @@ def _composed(patches: Sequence[Patch], band: Box) -> tuple[Float32, Float32]:
         box = patch.place.reach.clipped(band)
         if box.empty:
             continue
+        check()
         share = align.laid_back(patch.mask, patch.place.matrix, box)
         share = np.where(share > FAINT, np.where(share < 1 - FAINT, share, np.float32(1)), np.float32(0))
         if not share.any():

@@ -184,6 +184,7 @@ def _restored(
         failed |= {k: error for k, error in made.items() if isinstance(error, Exception)}
         shapes = hands.masks(list(good.values()), Unseen(progress.portion(end, end)))
         for (k, face), shape in zip(good.items(), shapes, strict=True):
+            check()
             patches[k] = patch_of(places[k], before[batch.index(k)], face, shape)
         while waiting and all(k in patches or k in failed for k in waiting[0]):
             ready = [patches.pop(k) for k in waiting.pop(0) if k in patches]
