@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.nets]
 pytest.importorskip("torch", reason="the extra `faces` (torch, spandrel) is not installed")
 
 HOLE = np.ones((512, 512), np.float32)
+SLOW = (pytest.mark.slow, pytest.mark.timeout(600))  # half a minute on two idle cores, minutes on busy ones
 
 
 def faces(count: int = 1) -> np.ndarray:
@@ -78,8 +79,8 @@ def test_importing_it_is_light() -> None:
     "family",
     [
         Family.GFPGAN,  # 2 s a face on two cores; the others take four times as long
-        pytest.param(Family.RESTOREFORMER, marks=pytest.mark.slow),
-        pytest.param(Family.CODEFORMER, marks=pytest.mark.slow),
+        pytest.param(Family.RESTOREFORMER, marks=SLOW),
+        pytest.param(Family.CODEFORMER, marks=SLOW),
     ],
 )
 def test_each_face_is_drawn_anew_and_the_same_every_time(engine: Any, family: Family) -> None:
@@ -109,6 +110,7 @@ def test_gfpgan_sees_and_gives_what_it_was_trained_on(engine: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_codeformers_dial_shows(engine: Any) -> None:
     restorer, stack = engine(Family.CODEFORMER), faces()
     anew, kept = (restorer.run(work(stack, fidelity=f), Silent())[0] for f in (0.0, 1.0))
