@@ -29,6 +29,7 @@ MADE_OF: Mapping[Family, str] = {
     Family.UPSCALER: "frisket.engines.upscale.network:NetworkUpscaler",
     Family.RETINAFACE: "frisket.engines.faces.retinaface:RetinaFaceDetector",
     Family.YUNET: "frisket.engines.faces.yunet:YuNetDetector",
+    Family.TRACER: "frisket.engines.subject.tracer:TracerSelector",
     Family.GFPGAN: "frisket.engines.faces.restorer:FaceRestorer",
     Family.RESTOREFORMER: "frisket.engines.faces.restorer:FaceRestorer",
     Family.CODEFORMER: "frisket.engines.faces.restorer:FaceRestorer",
@@ -38,6 +39,7 @@ BUILT_IN = (  # the first one answers when none is asked for
     "frisket.engines.patch.engine:ENGINE",
     "frisket.engines.faces.cascade:ENGINE",
     "frisket.engines.faces.enhance:ENGINE",
+    "frisket.engines.subject.grabcut:ENGINE",
     "frisket.engines.upscale.edges:ENGINE",
 )
 
