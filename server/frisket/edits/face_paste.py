@@ -23,7 +23,7 @@ from frisket.engines.faces import align
 from frisket.raster import pixels
 from frisket.raster.formats import PixelFormat
 from frisket.raster.geometry import Box, Size
-from frisket.raster.spans import Check, row_spans
+from frisket.raster.spans import SPAN, Check, row_spans
 
 Float32 = NDArray[np.float32]
 
@@ -125,7 +125,7 @@ def lay(
     for patch in patches:
         area = area.joined(patch.place.reach)
     area = area.clipped(whole)
-    for rows in row_spans((area.height, area.width), check):
+    for rows in row_spans((area.height, area.width), check, SPAN // 4):
         band = Box(area.x, area.y + rows.start, area.width, rows.stop - rows.start)
         change, alpha = _composed(patches, band, check)
         here = band.relative_to(whole).slices
