@@ -306,7 +306,7 @@ class ModelFileUnusable(_BadRequest):
     slug = "model-file-unusable"
     title = "This is no model that can be used"
     cause_template = "{path}: {reason}."
-    remedy_template = "Get the model again, in the safetensors format."
+    remedy_template = "Get the model again from where it is published; of several formats take safetensors."
 
 
 class ModelFamilyUnknown(_BadRequest):
