@@ -112,15 +112,19 @@ class FileEdit:
 
     def run(self, client: Client, show: bool) -> list[Result]:
         """Plan, send the planned region, wait with a progress bar, fetch. Ctrl+C cancels the job on the server."""
+        request, pixels, mask = self.sent(client)
+        sources = None if self.sources is None else self.sources[request.region.slices].tobytes()
+        job = client.submit(request, pixels, mask, sources=sources)
+        return fetched(client, job.id, request.count, show)
+
+    def sent(self, client: Client) -> tuple[EditRequest, bytes, bytes]:
+        """The request for the region that the server plans, and the pixels and the mask over it."""
         assert self.request is not None
         bounds = masks.bounds(self.mask)
         assert bounds is not None
-        plan = client.plan(self.request, [bounds])
-        request = replace(self.request, region=plan.region)
-        where = plan.region.slices
-        sources = None if self.sources is None else self.sources[where].tobytes()
-        job = client.submit(request, self.picture.pixels[where].tobytes(), self.mask[where].tobytes(), sources=sources)
-        return fetched(client, job.id, request.count, show)
+        request = replace(self.request, region=client.plan(self.request, [bounds]).region)
+        where = request.region.slices
+        return request, self.picture.pixels[where].tobytes(), self.mask[where].tobytes()
 
     def write(
         self, results: Sequence[Result], output: Path, layer: Path | None, keep_prompt: bool = False
