@@ -100,3 +100,14 @@ def test_it_stops_soon_when_asked(astronaut) -> None:
 
     with pytest.raises(Cancelled):
         found(astronaut[:256, 90:346], Stop())
+
+
+def test_a_face_cut_by_the_border(astronaut) -> None:
+    x, y, w, h = FACE
+    for crop, left, top in (
+        (astronaut[: y + 2 * h, : x + w * 3 // 4], 0, 0),
+        (astronaut[y + h // 4 : 400], 0, y + h // 4),
+    ):
+        rows = found(crop)
+        assert len(rows) == 1
+        assert np.abs(rows[0, :2] + (left, top) - FACE[:2]).max() < 20

@@ -35,11 +35,12 @@ CONFIDENT = 0.55  # a little above the surest thing that is no face, far below t
 SMALLEST = 24  # px: the window of the cascades
 TURNED = (0.0, 22.0, -22.0)  # degrees: a head may be tilted by some 15 to either side of each
 GROUP = (3, 0.2)  # OpenCV's: hits it takes to be one thing, and by how much of their size they may differ
+EDGE, GRAY = 48, 127  # px of gray around the picture, in which the missing part of a face at its border may lie
 BAND = 320  # px of rows in which small windows are looked for at once: some 30 ms, of 1280 px each
 # Hits of the three together that make a face as likely as not: fewer for small ones, around which windows are coarse.
 NEEDED = ((24.0, 12.0), (36.0, 18.0), (48.0, 30.0))
 SURE = 0.75  # a score above which nobody looks for a better one in the turned picture
-PROFILE_NEEDED = 4.5  # of the one that knows profiles: it fires seldom, and at faces
+PROFILE_NEEDED = 8.0  # of the one that knows profiles
 # A cascade's square in the template, by the median of the five points in the faces of `bench.faces`.
 SQUARE = (92.0, 119.0, 325.0)  # left, top, side
 EYES = 192  # px: the square's size in which eyes are looked for
@@ -82,11 +83,15 @@ class CascadeDetector:
         gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
         if min(gray.shape) < SMALLEST:
             return faces.none()
+        edge = min(min(gray.shape) // 6, EDGE)
+        gray = np.pad(gray, edge, constant_values=GRAY)
+        check()
         known = faces.none()
         for degrees in TURNED:
             known = faces.best(faces.stacked([known, *self._frontal(gray, degrees, known, check)]))
         sides = [row for mirrored in (False, True) for row in self._profiles(gray, mirrored, check)]
-        return faces.best(faces.stacked([*known, *(row for row in sides if _apart(row[:2] + row[2:4] / 2, known))]))
+        found = [*known, *(row for row in sides if _apart(row[:2] + row[2:4] / 2, known))]
+        return faces.moved(faces.best(faces.stacked(found)), -edge, -edge)
 
     def _frontal(self, gray: Gray, degrees: float, known: Rows, check: Check) -> list[Rows]:
         """Faces tilted by that much, but those that are surely `known` already."""
