@@ -23,7 +23,8 @@ def compact(scale: int = 2, seed: int = 1, **changes: Any) -> dict[str, torch.Te
     from spandrel.architectures.Compact import Compact
 
     torch.manual_seed(seed)
-    return Compact(**{"num_feat": 8, "num_conv": 2, "upscale": scale} | changes).state_dict()
+    sizes: dict[str, Any] = {"num_feat": 8, "num_conv": 2, "upscale": scale}
+    return Compact(**sizes | changes).state_dict()
 
 
 def esrgan(scale: int = 4) -> dict[str, torch.Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from frisket.engines.spec import Silent  # noqa: E402
 from frisket.engines.upscale.passes import Network, apron_of, grid_of, shrunk  # noqa: E402
 
 
-def described(state):
+def described(state: Any) -> Any:
     import spandrel
 
     return spandrel.ModelLoader(device="cpu").load_from_state_dict(state)
