@@ -17,7 +17,7 @@ from frisket.edits.requests import EditRequest, RestoreFacesParams
 from frisket.edits.results import DegradationKind
 from frisket.engines.faces.enhance import ENGINE as CLEAR
 from frisket.engines.spec import EngineSpec, Task
-from frisket.errors import Cancelled, EngineFailed, NoFaceFound, OutOfMemory
+from frisket.errors import Cancelled, EngineFailed, ImageNotFinite, NoFaceFound, OutOfMemory
 from frisket.raster import masks, paste, pixels
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box, Size
@@ -305,6 +305,10 @@ def test_progress_ends_at_1_shows_what_was_laid_and_can_be_stopped() -> None:
 
 
 def test_pixels_that_are_no_numbers_are_refused_and_hidden_colour_is_kept() -> None:
+    broken = picture(PixelFormat(Samples.F32))
+    broken[3, 4, 1] = np.nan
+    with pytest.raises(ImageNotFinite):
+        do(broken, PixelFormat(Samples.F32))
     fmt = PixelFormat(Samples.U8, Layout.RGBA)
     image = picture(fmt)
     image[60:80, 60:80, 3] = 0
