@@ -38,7 +38,7 @@ def run(request: EditRequest, planes: Planes, engine: Engine, progress: Progress
     scale, spec = params.scale, engine.spec
     pixels.check_finite(planes.image, progress.check)
     parts = tiles_of(region.size, spec, fmt.layout.has_alpha)
-    large = filled((region.height * scale, region.width * scale, fmt.layout.channels), 0, planes.image.dtype, None)
+    large = np.empty((region.height * scale, region.width * scale, fmt.layout.channels), planes.image.dtype)
     for number, (kept, seen) in enumerate(parts):
         with progress.part(number, len(parts), kept.moved(region.x, region.y)):
             made = enlarged(planes.image[seen.slices], fmt, scale, engine, request, progress)
