@@ -100,7 +100,7 @@ def _asked(engine: Engine, work: Work, report: Report) -> Float32:
 def _enlarged(mask: Float32, whole: int, image: np.ndarray, request: EditRequest, check: Check) -> NDArray[np.uint8]:
     """At the picture's own size in 8 bit; 0 where that is transparent."""
     height, width = image.shape[:2]
-    own = np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)
+    own = mapped(lambda m: np.rint(np.clip(m, 0, 1) * 255), np.uint8, check, mask)
     if whole > 1:
         h, w = own.shape
         grown = cv2.resize(own, (w * whole, h * whole), interpolation=cv2.INTER_LINEAR)

@@ -33,7 +33,7 @@ def test_a_coarse_mask_gets_the_picture_s_edge() -> None:
     """A disc of 400 px, told by a mask of 100 px whose edge is 2 px (8 of the picture's) off."""
     truth = disc(400, 120)
     picture = np.where(truth[..., None], (0.9, 0.3, 0.2), (0.1, 0.4, 0.6)).astype(np.float32)
-    small = edge.reduced(picture, 100)
+    small = edge.reduced(picture, 100, lambda: None)
     assert small.shape == (100, 100, 3)
     coarse = disc(100, 32).astype(np.float32)
     mask = edge.refined(coarse, small, picture, lambda: None)
@@ -47,7 +47,7 @@ def test_a_coarse_mask_gets_the_picture_s_edge() -> None:
 
 def test_what_is_small_already_stays_and_nothing_is_cancelled_late() -> None:
     picture = np.zeros((30, 20, 3), np.float32)
-    assert edge.reduced(picture, 30) is picture
+    assert edge.reduced(picture, 30, lambda: None).shape == picture.shape
 
     def stop() -> None:
         raise Cancelled

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from frisket.raster.fit import shrunk
 from frisket.raster.geometry import Size
 from frisket.raster.sizes import SizeRule
 from frisket.raster.spans import Check, mapped
@@ -21,13 +22,11 @@ STEEP = (0.15, 0.85)  # of what the filter says: below and above it is 0 and 1
 SPECK = 0.03  # of the largest part's area: smaller parts and holes are none
 
 
-def reduced(picture: Float32, side: int) -> Float32:
-    """With its longer side at `side` px at most, by area means."""
+def reduced(picture: Float32, side: int, check: Check) -> Float32:
+    """With its longer side at `side` px at most, by area means; values beyond 0...1 are clipped."""
     size = Size(picture.shape[1], picture.shape[0])
     fit = SizeRule(max_side=side).plan(size).scaled
-    if fit == size:
-        return picture
-    return np.asarray(cv2.resize(picture, (fit.width, fit.height), interpolation=cv2.INTER_AREA), np.float32)
+    return np.clip(picture if fit == size else shrunk(picture, fit, check), 0, 1)
 
 
 def cleaned(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -42,8 +42,8 @@ class GrabCutSelector:
         from frisket.engines.subject import edge, salience
 
         report(0, 4)
-        picture = np.ascontiguousarray(np.clip(work.crop, 0, 1), dtype=np.float32)
-        small = edge.reduced(picture, int(work.params.get("side", SPEC.params[0].default)))
+        picture = np.ascontiguousarray(work.crop, np.float32)
+        small = edge.reduced(picture, int(work.params.get("side", SPEC.params[0].default)), report.check)
         height, width = small.shape[:2]
         hole = cv2.resize(work.hole, (width, height), interpolation=cv2.INTER_AREA) > 0
         lab = cv2.cvtColor(np.rint(small * 255).astype(np.uint8), cv2.COLOR_RGB2LAB)

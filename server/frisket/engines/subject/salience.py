@@ -21,6 +21,7 @@ BORDER = 0.06  # of the shorter side: the strips whose colours are taken for the
 FAINT = 12.0  # levels of 255: a picture in which nothing stands out more than this has no subject
 ROUNDS = 4  # of GrabCut
 CERTAIN = 0.85  # of the guess, 0...1: nothing takes this from the subject
+ROUGHLY = 0.3  # of Otsu's limit: what is roughly selected is likely the subject, so less must stand out (bench.subject)
 WIDE = 0.45  # of the longer side: how fast the guess fades away from the middle
 
 
@@ -109,7 +110,7 @@ def cut(lab: Picture, hole: Where, seed: int, check: Check) -> Where:
         return np.zeros(hole.shape, bool)
     levels = np.clip(found * 255, 0, 255).astype(np.uint8)
     limit, _ = cv2.threshold(levels[hole].reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
-    likely = (levels > limit) & hole
+    likely = (levels > (limit if hole.all() else limit * ROUGHLY)) & hole
     state = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     state[(found >= CERTAIN) & likely] = cv2.GC_FGD
     state[~hole] = cv2.GC_BGD

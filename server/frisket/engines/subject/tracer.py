@@ -74,11 +74,10 @@ class TracerSelector:
         report(0, 3)
         area = _seen(work.hole)
         mask = np.zeros(work.hole.shape, np.float32)
-        picture = np.ascontiguousarray(np.clip(work.crop[area.slices], 0, 1), dtype=np.float32)
+        picture = np.ascontiguousarray(work.crop[area.slices], np.float32)
         if not picture.size:
             return [mask]
-        small = edge.reduced(picture, WORKING)
-        report.check()
+        small = edge.reduced(picture, WORKING, report.check)
         found = self._found(small, report)
         report(1, 3)
         if found.max() >= SEEN:
