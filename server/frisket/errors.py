@@ -7,7 +7,7 @@ FrisketError
 │                    MoveLeavesNothing
 │                    UploadTruncated UploadStalled UploadTooLong UploadCorrupt
 │                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
-│                    PictureWithheld AddonUnsuitable LinkInvalid
+│                    PictureWithheld AddonUnsuitable LinkInvalid SourceUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong HubGated HubRefused ServerNotTheOne
 ├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
 │                    ModelNotListed ModelNotInstalled HubHasNot
@@ -291,6 +291,13 @@ class UploadCorrupt(_BadRequest):
 class LayerUnsuitable(_BadRequest):
     slug = "layer-unsuitable"
     title = "This cannot be filled"
+    cause_template = "{what}."
+    remedy_template = "{suggestion}"
+
+
+class SourceUnsuitable(_BadRequest):
+    slug = "source-unsuitable"
+    title = "This layer or selection does not suit"
     cause_template = "{what}."
     remedy_template = "{suggestion}"
 

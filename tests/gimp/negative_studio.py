@@ -10,7 +10,7 @@ import numpy as np
 
 from frisket.raster.geometry import Box
 from frisket.rpc import convert
-from frisket.rpc.stubs import edits_pb2, images_pb2, jobs_pb2, studio_pb2, studio_pb2_grpc
+from frisket.rpc.stubs import edits_pb2, images_pb2, jobs_pb2, models_pb2, studio_pb2, studio_pb2_grpc
 
 TOKEN = "paper-mask"
 W, H = 320, 240  # of `picture`
@@ -94,6 +94,17 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
         if dict(context.invocation_metadata()).get("authorization") != f"Bearer {TOKEN}":
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "")
         return studio_pb2.ServerInfo(version="0", protocol=1)
+
+    def ListModels(self, request, context):
+        kinds, value = models_pb2.Param, edits_pb2.Value
+        params = [
+            models_pb2.Param(name="quality", kind=kinds.KIND_INT, default_value=value(integer=2), low=1, high=4),
+            models_pb2.Param(name="paper", kind=kinds.KIND_CHOICE, default_value=value(text="a"), choices=["a", "b"]),
+            models_pb2.Param(name="sharp", kind=kinds.KIND_BOOL, default_value=value(flag=True)),
+            models_pb2.Param(name="gain", kind=kinds.KIND_FLOAT, default_value=value(number=0.5), low=0, high=1),
+            models_pb2.Param(name="word", kind=kinds.KIND_TEXT, default_value=value(text="")),
+        ]
+        return studio_pb2.ListModelsResponse(engines=[models_pb2.Engine(id="negative", params=params)])
 
     def PlanEdit(self, request, context):
         canvas = Box.of(convert.size_from_proto(request.request.canvas))

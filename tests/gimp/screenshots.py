@@ -20,8 +20,21 @@ BODY = """
 image = load(); image.select_ellipse(Gimp.ChannelOps.REPLACE, {box}); Gimp.Selection.feather(image, 4)
 Gimp.Display.new(image); Gimp.displays_flush(); signal("shown")
 while len(image.get_layers()) < 2: time.sleep(0.1)
-signal("filled"); wait_for("seen"); Gimp.Selection.none(image); Gimp.displays_flush(); signal("bare"); wait_for("never")
+signal("filled"); wait_for("seen"); Gimp.Selection.none(image); Gimp.displays_flush(); signal("bare")
+wait_for("dialogs"); image.remove_layer(image.get_layers()[0])
+for action in {actions}:
+    act(action, image, mode=Gimp.RunMode.INTERACTIVE)
+wait_for("never")
 """
+# name of the action -> title of its dialog
+DIALOGS = {
+    "expand-canvas": "Expand Canvas",
+    "layer-variations": "Layer Variations",
+    "restore-faces": "Restore Faces",
+    "upscale-layer": "Upscale Layer",
+    "text-to-layer": "Text to Layer",
+    "edit-by-instruction": "Edit by Instruction",
+}
 
 
 def main(photo: str, box: str) -> None:
@@ -30,7 +43,7 @@ def main(photo: str, box: str) -> None:
         picture = Image.open(photo).convert("RGB")
         picture.thumbnail((640, 480))
         picture.save(gimp.folder / "in.png")
-        with gimp.shown(screen, BODY.format(box=box)):
+        with gimp.shown(screen, BODY.format(box=box, actions=list(DIALOGS))):
             gimp.wait_for("shown")
             take(gimp, screen)
 
@@ -46,8 +59,8 @@ def take(gimp: Gimp, screen: Screen) -> None:
     screen.key("Up")
     screen.key("Right")
     time.sleep(0.7)
-    save(screen, "gimp-menu.png", "root", "880x470+0+0")
-    screen.key("Return")
+    save(screen, "gimp-menu.png", "root", "880x690+0+0")
+    screen.key("f")
     dialog = screen.window("^Fill Selection$")
     time.sleep(2)  # the line about the plan has come
     save(screen, "gimp-dialog.png", dialog)
@@ -57,6 +70,17 @@ def take(gimp: Gimp, screen: Screen) -> None:
     gimp.wait_for("bare")
     time.sleep(2)
     save(screen, "gimp-result.png", "root", "930x675+190+45")
+    (gimp.folder / "dialogs").touch()
+    for action, title in DIALOGS.items():
+        dialog = screen.window(f"^{title}$")
+        time.sleep(2)
+        if action == "layer-variations":
+            screen.key("alt+o")  # the options of its engine, unfolded
+            time.sleep(1)
+        save(screen, f"gimp-{action}.png", dialog)
+        screen.key("Escape")
+    log = (gimp.folder / "gimp.log").read_text().splitlines()
+    print(*(line for line in log if "duplicate mnemonic" in line), sep="\n")
 
 
 def save(screen: Screen, name: str, window: str, crop: str = "") -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frisket.rpc import convert
+
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
 
 W, H = 320, 240
@@ -113,6 +115,32 @@ out["again"] = fill(image, mode=Gimp.RunMode.WITH_LAST_VALS)[0]
     assert not request.inpaint.dials.HasField("context")
     assert out["again"] == "success"
     assert studio.jobs["job-1"][0].request.inpaint.prompt == "a red barn"
+
+
+def test_the_engines_own_options_are_set_in_the_dialog(gimp, studio, screen, photo):
+    body = f"""{OPEN}
+out["status"] = act("layer-variations", image, {INTERACTIVE})[0]
+out["again"] = act("layer-variations", image, mode=Gimp.RunMode.WITH_LAST_VALS)[0]
+"""
+    with gimp.shown(screen, body):
+        screen.window("^Layer Variations$")
+        time.sleep(1.5)  # the server has told its engines
+        screen.key("alt+o")  # unfolded, and the keyboard there
+        time.sleep(0.3)
+        screen.key("Tab", "ctrl+a")
+        screen.do("type", "4")
+        screen.key("Tab", "Down", "Tab", "space", "Tab", "ctrl+a")  # the next choice; not sharp
+        screen.do("type", "0.25")
+        screen.key("Tab")
+        screen.do("type", "ink")
+        time.sleep(0.3)
+        screen.key("alt+y")
+        out = gimp.finished()
+    assert (out["status"], out["again"]) == ("success", "success")
+    wanted = {"quality": 4, "paper": "b", "sharp": False, "gain": 0.25, "word": "ink"}
+    for name in ("job-0", "job-1"):
+        given = studio.jobs[name][0].request.engine_params
+        assert {param: convert.value_from_proto(value) for param, value in given.items()} == wanted
 
 
 def test_cancel_in_the_progress_window(gimp, studio, screen, photo):

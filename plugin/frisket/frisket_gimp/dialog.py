@@ -109,7 +109,7 @@ def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[Engine]
     completion.set_text_column(0)
     entry.set_completion(completion)
     label = Gtk.Label(label="_Engine", use_underline=True, mnemonic_widget=entry)
-    row = Gtk.Box(spacing=12, margin_start=12, margin_end=12)
+    row = Gtk.Box(spacing=12)
     row.pack_start(label, False, False, 0)
     row.pack_start(combo, True, True, 0)
     options = Options(config)
@@ -153,7 +153,7 @@ def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[Engine]
 
 def _add_estimate(dialog, action: Action, config, estimate: Callable[[], Callable[[], str]]) -> None:
     """A line about what the server would do, asked for again whenever a setting that matters was changed."""
-    label = Gtk.Label(xalign=0.0, wrap=True, margin_start=12, margin_end=12)
+    label = Gtk.Label(xalign=0.0, wrap=True)
     dialog.get_content_area().pack_start(label, False, False, 0)
     label.show()
     waiting: list[int] = []
@@ -169,7 +169,7 @@ def _add_estimate(dialog, action: Action, config, estimate: Callable[[], Callabl
         try:
             work = estimate()
         except FrisketError as error:
-            return show(error.cause)
+            return show(error.cause[:1].upper() + error.cause[1:])
         threading.Thread(target=lambda: GLib.idle_add(show, _quietly(work, "")), daemon=True).start()
         return False
 

@@ -19,8 +19,9 @@ class Options:
     def __init__(self, config) -> None:
         self._config = config
         self._grid = Gtk.Grid(row_spacing=6, column_spacing=12, margin_start=18, margin_top=6)
-        self.expander = Gtk.Expander(margin_start=12, margin_end=12, use_underline=True)
+        self.expander = Gtk.Expander(use_underline=True)
         self.expander.add(self._grid)
+        self.expander.connect("activate", lambda expander: expander.grab_focus())  # so that Tab goes on in it
 
     def show(self, engine: Engine | None) -> None:
         """Those of this engine; what was set for another one and means nothing to it is dropped."""

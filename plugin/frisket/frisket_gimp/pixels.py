@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gi
 
-from frisket.errors import ImageFormatUnsupported, LayerUnsuitable, MaskEmpty
+from frisket.errors import ImageFormatUnsupported, MaskEmpty, SourceUnsuitable
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box
 from frisket_gimp.actions import Selection
@@ -61,11 +61,11 @@ def selects(image, selection: Selection) -> bool:
 def find_source(image, drawables, merged: bool, whole: bool) -> Source:
     """The layer to work on, or with `merged` what all visible layers show; `whole`: all of that layer is changed.
 
-    Raises LayerUnsuitable.
+    Raises SourceUnsuitable.
     """
     if image.get_floating_sel() is not None:
         what = "There is a floating selection"
-        raise LayerUnsuitable(what=what, suggestion="Anchor it first (Layer > Anchor Floating Selection).")
+        raise SourceUnsuitable(what=what, suggestion="Anchor it first (Layer > Anchor Floating Selection).")
     layers = [Gimp.Layer.from_mask(d) if isinstance(d, Gimp.LayerMask) else d for d in drawables]
     layers = [layer for layer in layers if isinstance(layer, Gimp.Layer)]
     depth, curve = image.get_precision().value_nick.split("-", 1)
@@ -78,7 +78,7 @@ def find_source(image, drawables, merged: bool, whole: bool) -> Source:
         return Source(layers[0] if layers else None, True, canvas, canvas, fmt)
     if len(layers) != 1:
         what = "Several layers are selected" if layers else "No layer is selected"
-        raise LayerUnsuitable(what=what, suggestion="Select one layer, or switch on 'Sample merged'.")
+        raise SourceUnsuitable(what=what, suggestion="Select one layer, or switch on 'Sample merged'.")
     layer = layers[0]
     alpha = layer.has_alpha()
     layout = {(True, True): Layout.GRAY_ALPHA, (True, False): Layout.GRAY, (False, True): Layout.RGBA}.get(
@@ -93,13 +93,13 @@ def find_source(image, drawables, merged: bool, whole: bool) -> Source:
 
 
 def selected_box(image, source: Source) -> Box:
-    """Bounds of the selection where there are pixels. Raises LayerUnsuitable."""
+    """Bounds of the selection where there are pixels. Raises SourceUnsuitable."""
     _, _, x0, y0, x1, y1 = Gimp.Selection.bounds(image)
     box = Box.spanning(x0, y0, x1, y1).clipped(source.box)
     if box.empty:
         name = source.layer.get_name() if source.layer else "image"
         what = f"The selection lies outside the layer '{name}'"
-        raise LayerUnsuitable(what=what, suggestion="Select another layer, or switch on 'Sample merged'.")
+        raise SourceUnsuitable(what=what, suggestion="Select another layer, or switch on 'Sample merged'.")
     return box
 
 

@@ -9,7 +9,7 @@ from gi.repository import Gimp, GLib, GObject
 
 from frisket.client.client import with_region
 from frisket.edits.requests import EditRequest
-from frisket.errors import Cancelled, FrisketError, LayerUnsuitable
+from frisket.errors import Cancelled, FrisketError, SourceUnsuitable
 from frisket.raster.geometry import Box
 from frisket_gimp import layers, pixels, server, settings
 from frisket_gimp.actions import Action, Result
@@ -86,7 +86,7 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
 
 
 def _wish(action: Action, image, drawables, config) -> Wish:
-    """Raises LayerUnsuitable, ParameterOutOfRange."""
+    """Raises SourceUnsuitable, ParameterOutOfRange."""
     values = settings.read(action, config)
     masked = pixels.selects(image, action.selection)
     merged = bool(values.get("sample-merged", not action.wants_layer))
@@ -129,14 +129,14 @@ def _engines(action: Action, config):
 
 
 def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> None:
-    """GIMP can be used while the server works. Raises LayerUnsuitable when the result has no place any more."""
+    """GIMP can be used while the server works. Raises SourceUnsuitable when the result has no place any more."""
     what = ""
     if not image.is_valid() or (source.layer is not None and not source.layer.is_valid()):
         what = "The image was closed, or its layer deleted, while the server worked"
     elif pixels.kind_of(image) != kind:
         what = "The image was resized or converted while the server worked"
     if what:
-        raise LayerUnsuitable(what=what, suggestion=f"Run it again; the result for the old image is job {job}.")
+        raise SourceUnsuitable(what=what, suggestion=f"Run it again; the result for the old image is job {job}.")
 
 
 def _tell_shortfalls(pictures) -> None:
