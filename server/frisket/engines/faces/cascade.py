@@ -49,7 +49,7 @@ Gray = NDArray[np.uint8]
 
 
 class CascadeDetector:
-    """Engine "cascade". Deterministic; 1 to 3 s for a look at 1280 px on two cores."""
+    """Engine "cascade". Deterministic; 1 to 4 s for a look at 1280 px on two cores."""
 
     spec = EngineSpec(
         id="cascade",
