@@ -110,4 +110,4 @@ def report(written: Sequence[Path], done: Sequence[Picture], output: Path, as_js
 def _lossy(output: Path) -> list[str]:
     if output.suffix.lower() not in (".jpg", ".jpeg"):
         return []
-    return ["JPEG stores every pixel anew, so those outside the mask differ a little too. Write .png to keep them."]
+    return ["JPEG stores every pixel anew: all of them differ a little from the result. Write .png to keep them."]
