@@ -123,6 +123,8 @@ def test_names_that_no_weights_need_are_told(wanted: str, stacked: bool) -> None
         (pickled(tensor(storage("0", 4), (5,))), "beyond its own storage"),
         (pickled(tensor(storage("0", 4), (2, 2), offset=1)), "beyond its own storage"),
         (pickled(tensor(storage("0", 4), (2,), strides=(4,))), "beyond its own storage"),
+        (pickled(tensor(storage("0", 4), (3, 4), strides=(0, 1))), "lies over itself"),
+        (pickled(tensor(storage("0", 1), (1 << 30, 1 << 30), strides=(0, 0))), "lies over itself"),
         (pickled(b"(" + storage("0", 4) + storage("0", 5) + b"t"), "disagree"),
         (pickled(b"(" + text("module") + name(FLOAT) + text("0") + text("cpu") + number(1) + b"tQ"), "unknown here"),
         (pickled(b"(" + text("storage") + name(FLOAT) + text("0") + text("cpu") + number(1) + numbers((1,)) + b"tQ"),
@@ -150,6 +152,17 @@ def test_lengths_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "LONGEST", 100)
     with pytest.raises(Unfit, match="more than 100 bytes"):
         value_of(b"\x80\x02c" + b"a" * 1000)
+
+
+@pytest.mark.parametrize(("called", "item"), [("torch Size", b"K\x01"), ("collections OrderedDict", b"K\x01K\x02\x86")])
+def test_a_list_that_is_copied_over_and_over_is_refused(
+    called: str, item: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_COPIED", 300)
+    start = b"]q\x00(" + item * 100 + b"e" + name(called) + b"q\x01" + b"]("
+    assert len(value_of(pickled(start + b"h\x01h\x00\x85R" * 3 + b"e\x86"))[1]) == 3
+    with pytest.raises(Unfit, match="over and over"):
+        value_of(pickled(start + b"h\x01h\x00\x85R" * 4 + b"e\x86"))
 
 
 def test_a_far_memo_takes_no_memory() -> None:

@@ -118,6 +118,15 @@ def test_tensors_without_a_name_are_no_weights(tmp_path: Path) -> None:
     assert "no named" in refused(tmp_path, archive({"a/data.pkl": raw, "a/data/0": bytes(4)}))
 
 
+def test_tensors_that_are_far_more_than_the_file_are_refused(tmp_path: Path) -> None:
+    def sharing(times: int) -> bytes:
+        names = b"".join(text(f"w{k}") + tensor(storage("0", 10), (10,)) for k in range(times))
+        return archive({"a/data.pkl": pickled(b"}(" + names + b"u"), "a/data/0": bytes(40)})
+
+    assert len(read_header(put(tmp_path, sharing(4)))) == 4
+    assert "over each other" in refused(tmp_path, sharing(5))
+
+
 def test_a_dict_in_itself_ends(tmp_path: Path) -> None:
     raw = pickled(b"}q\x00" + text("params") + b"h\x00s")
     assert "no named" in refused(tmp_path, archive({"a/data.pkl": raw}))

@@ -7,6 +7,7 @@ is what the standard library's pickletools documents; what torch writes is in to
 
 from __future__ import annotations
 
+import math
 import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from frisket.models.safetensors import BITS, Tensor
 LONGEST = 4 << 20  # bytes of one pickle: those of the largest restorers and upscalers have some 0.2 million
 MOST_TENSORS = 20_000
 MOST_BYTES = 1 << 62
+MOST_COPIED = (
+    200_000  # values that calls make copies of: a dict of a network's has a few thousand, its shapes are short
+)
 STORAGES: Mapping[str, str] = {
     "Double": "F64", "Float": "F32", "Half": "F16", "BFloat16": "BF16", "Long": "I64", "Int": "I32", "Short": "I16",
     "Char": "I8", "Byte": "U8", "Bool": "BOOL", "ComplexFloat": "C64",
@@ -111,7 +115,7 @@ class _Reader:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
-        self.tensors = 0
+        self.tensors = self.copied = 0
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -173,15 +177,22 @@ class _Reader:
         if not isinstance(function, _Name) or type(arguments) is not tuple:
             raise TypeError(function)
         if function.name == _ORDERED:
-            self.push({_key(k): v for k, v in (arguments[0] if arguments else ())})
+            self.push({_key(k): v for k, v in self.bounded(arguments[0] if arguments else ())})
         elif function.name in _TENSORS:
             self.push(self.tensor(*arguments[:4]))
         elif function.name == _PARAMETER and type(arguments[0]) is Tensor:
             self.push(arguments[0])
         elif function.name == _SIZE:
-            self.push(tuple(_count(n) for n in arguments[0]))
+            self.push(tuple(_count(n) for n in self.bounded(arguments[0])))
         else:
             raise TypeError(function)
+
+    def bounded(self, values: Any) -> Any:
+        """`values`, to be copied: one list, named again and again, would fill the memory."""
+        self.copied += len(values)
+        if self.copied > MOST_COPIED:
+            raise Unfit("it copies its own lists over and over, which no weights need")
+        return values
 
     def build(self) -> None:
         """Attributes of the dict on top, such as the versions that torch notes: not needed."""
@@ -199,6 +210,8 @@ class _Reader:
         reach = 0 if 0 in shape else 1 + sum(steps)
         if begin + reach > storage.count:
             raise Unfit("one of its tensors reaches beyond its own storage")
+        if math.prod(shape) > reach:
+            raise Unfit("one of its tensors lies over itself, and is larger than the file says")
         return Tensor(storage.dtype, tuple(shape), begin * width, (begin + reach) * width)
 
 

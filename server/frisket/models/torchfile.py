@@ -23,6 +23,7 @@ SUFFIXES = frozenset({".pth", ".pt"})
 # Keys that weights are kept under; the first one that is there counts.
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
+SHARED = 4  # times the bytes of its storages: what tensors that share some may come to in all
 _PROGRAM = ("code", "constants.pkl")  # in a TorchScript archive alone
 T = TypeVar("T")
 
@@ -45,6 +46,8 @@ def read_header(path: Path) -> Mapping[str, Tensor]:
     tensors = weights(found.value, lambda value: isinstance(value, Tensor))
     if not tensors:
         _refuse(path, "there are no named tensors in it")
+    if sum(t.end - t.begin for t in tensors.values()) > SHARED * sum(s.size for s in found.storages.values()):
+        _refuse(path, "its tensors lie over each other, and are larger than the file says")
     return tensors
 
 
