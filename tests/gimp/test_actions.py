@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from negative_studio import expected_negative, picture, subject
@@ -306,3 +308,17 @@ image.delete()
     assert (given["quality"].integer, given["growth"].text) == (3, "background")
     # All that is seen, with alpha: the variation lies on top.
     assert studio.jobs["job-1"][1][:4] == bytes([*(255 - photo[0, 0]), 255])
+
+
+def test_the_script_of_the_docs_runs(gimp, studio, photo):
+    docs = (Path(__file__).parents[2] / "docs" / "gimp.md").read_text()
+    script = docs.split("```python\n")[1].split("```")[0]
+    out = gimp.run(f"""
+image = load()
+{script}
+out["versions"] = tree(versions); out["canvas"] = [image.get_width(), image.get_height()]
+out["large"] = [large.get_width(), large.get_height()]; large.delete(); image.delete()
+""")
+    assert len(out["versions"]["children"]) == 3
+    assert out["canvas"] == [W + 2 * W // 10, H]
+    assert out["large"] == [2 * out["canvas"][0], 2 * H]

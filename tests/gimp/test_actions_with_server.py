@@ -113,9 +113,16 @@ def waves(width: int, height: int, left: int = 0) -> np.ndarray:
     return np.clip((128 + 70 * np.sin(x / 5))[None, :, None] * (1.0, 0.9, 0.7) + grain, 0, 255).astype(np.uint8)
 
 
-def test_expanded_varied_and_enlarged(gimp, server):
+def test_expanded_varied_enlarged_and_selected(gimp, server):
     photo = waves(200, 120)
     Image.fromarray(photo).save(gimp.folder / "in.png")
+    y, x = np.mgrid[0:120, 0:200]
+    alpha = np.where(x + y < 40, 0, np.where(x > 190, 128, 255)).astype(np.uint8)
+    Image.fromarray(np.dstack([photo, alpha])).save(gimp.folder / "cut.png")
+    ball = (x - 90) ** 2 + (y - 62) ** 2 < 34**2
+    Image.fromarray(np.where(ball[..., None], (230, 120, 20), photo // 4 + 20).astype(np.uint8)).save(
+        gimp.folder / "ball.png"
+    )
     out = gimp.run("""
 image = load()
 status, layer = act("expand-canvas", image, left=40, random_seed=False); assert status == "success", layer
@@ -128,6 +135,13 @@ image = load(); image.get_selected_layers()[0].set_offsets(30, 20)
 status, layer = act("upscale-layer", image, scale=2); assert status == "success", layer
 out["large"] = tree(layer)["box"]; dump("large", raw(layer)); new = layer.get_image()
 out["new"] = [new.get_width(), new.get_height(), new.is_dirty()]; new.delete(); image.delete()
+image = load("cut.png"); dump_visible(image, "cut")
+status, layer = act("expand-canvas", image, transparent=True, random_seed=False); assert status == "success", layer
+out["uncut"] = [image.get_width(), image.get_height()]; dump_visible(image, "uncut"); image.delete()
+image = load("ball.png"); before = state(image)
+out["subject"] = act("select-subject", image)
+out["subject kept"] = state(image)["layers"] == before["layers"] and state(image)["selected"] == before["selected"]
+dump("subject", raw(image.get_selection(), "Y u8")); image.delete()
 """)
     assert out["canvas"] == [240, 120]
     expanded = gimp.array("expanded", (120, 240, 4), np.uint8)
@@ -144,3 +158,14 @@ out["new"] = [new.get_width(), new.get_height(), new.is_dirty()]; new.delete(); 
     large = gimp.array("large", (240, 400, 3), np.uint8)
     back = cv2.resize(large, (200, 120), interpolation=cv2.INTER_AREA).astype(float)
     assert np.abs(back - photo).mean() < 3
+
+    assert out["uncut"] == [200, 120]
+    cut, uncut = (gimp.array(name, (120, 200, 4), np.uint8) for name in ("cut", "uncut"))
+    np.testing.assert_array_equal(uncut[alpha > 0], cut[alpha > 0])
+    assert (uncut[alpha == 0, 3] == 255).all()
+    assert np.abs(uncut[alpha == 0, :3].astype(float) - photo[alpha == 0]).mean() < 30  # a flat gray would be 39 away
+
+    assert out["subject"][0] == "success", out["subject"]
+    assert out["subject kept"]
+    chosen = gimp.array("subject", (120, 200), np.uint8) > 127
+    assert (chosen & ball).sum() / (chosen | ball).sum() > 0.9

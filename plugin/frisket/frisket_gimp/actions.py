@@ -169,7 +169,12 @@ _ALL = (
     ),
     Argument("engine", Kind.ENGINE, "_Engine", "Name of the engine; empty = the server's choice"),
     Argument("options", Kind.OPTIONS, "Options of the engine", 'Its own parameters as JSON, such as {"quality": 4}'),
-    Argument("server", Kind.LINE, "Ser_ver", "host:port of a server; empty = the one on this computer"),
+    Argument(
+        "server",
+        Kind.LINE,
+        "Ser_ver",
+        "host:port of a server, or the line that it printed; empty = the one on this computer",
+    ),
 )
 ARGUMENTS = {argument.name: argument for argument in _ALL}
 

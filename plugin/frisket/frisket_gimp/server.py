@@ -58,7 +58,7 @@ def engines(address: str, task: str) -> list[Engine]:
 
 def _found(address: str) -> Session:
     if address:
-        return Session(address, os.environ.get("FRISKET_TOKEN", ""), NAME)
+        return session.at(address, os.environ.get("FRISKET_TOKEN", ""), NAME)
     return session.running(_noted()[0], NAME)
 
 
