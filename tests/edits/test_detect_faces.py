@@ -14,7 +14,7 @@ from frisket.edits.repaint import Painted, Planes
 from frisket.edits.requests import DetectFacesParams, EditRequest
 from frisket.edits.results import ResultMeta
 from frisket.edits.tasks import row_of
-from frisket.engines.faces.looking import SIZES
+from frisket.engines.faces.dials import SIZES
 from frisket.engines.spec import EngineSpec, Param, ParamKind, Task
 from frisket.errors import ImageNotFinite
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from frisket.engines.faces import rows as faces
-from frisket.engines.faces.looking import CLOSER, SIDE, as_bytes, confidence, looked
+from frisket.engines.faces.dials import CLOSER, SIDE, confidence
+from frisket.engines.faces.looking import as_bytes, looked
 from frisket.engines.spec import Silent, Task, Work
 from frisket.errors import Cancelled
 

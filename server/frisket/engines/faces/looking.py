@@ -14,27 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frisket.engines.faces import rows as faces
+from frisket.engines.faces.dials import CLOSER, SIDE, SIZES
 from frisket.engines.faces.rows import Rows
-from frisket.engines.spec import Param, ParamKind, Report, Work
-from frisket.raster.sizes import SizeRule
+from frisket.engines.spec import Report, Work
 from frisket.raster.spans import Check, mapped
 
 Picture = NDArray[np.uint8]
 Find = Callable[[Picture, Check], Rows]  # faces in an RGB picture (h, w, 3), in its px
 
-SIZES = SizeRule(max_side=4096)  # what is handed to a detector; closer than that nothing is looked at
 ENLARGED = 2.0  # times: what a closer look makes of a small picture
 OVERLAP = 192  # px by which tiles overlap: faces up to this are whole in one of them
-SIDE = Param("side", ParamKind.INT, 1280, "The longer side at which the picture is looked at.", 256, 4096, "px")
-CLOSER = Param(
-    "closer", ParamKind.BOOL, False, "Look a second time, closer: finds small faces in large groups, and takes longer."
-)
-
-
-def confidence(default: float) -> Param:
-    """The parameter by which a detector's hits are cut."""
-    text = "How sure the detector must be. Lower finds more faces, and more that are none."
-    return Param("confidence", ParamKind.FLOAT, default, text, 0.05, 0.99)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import numpy as np
 from frisket.engines import nets
 from frisket.engines.diffusion.engine import device, ran_out
 from frisket.engines.faces import rows as faces
-from frisket.engines.faces.looking import CLOSER, SIDE, SIZES, Picture, confidence, looked
+from frisket.engines.faces.dials import CLOSER, SIDE, SIZES, confidence
+from frisket.engines.faces.looking import Picture, looked
 from frisket.engines.faces.rows import Rows
 from frisket.engines.spec import Channels, EngineSpec, Report, Task, Work
 from frisket.models.record import Record

@@ -11,7 +11,8 @@ import numpy as np
 
 from frisket.engines.diffusion.guard import check_files
 from frisket.engines.faces import rows as faces
-from frisket.engines.faces.looking import CLOSER, SIDE, SIZES, Picture, confidence, looked
+from frisket.engines.faces.dials import CLOSER, SIDE, SIZES, confidence
+from frisket.engines.faces.looking import Picture, looked
 from frisket.engines.faces.rows import Rows
 from frisket.engines.spec import Channels, EngineSpec, Report, Task, Work
 from frisket.errors import ModelDamaged, ModelFileUnusable
