@@ -216,7 +216,7 @@ def numbered(path: Path, number: int) -> Path:
 def wait(client: Client, job: str, show: bool) -> None:
     """Follow a job to its end, with a bar on standard error. Raises the job's own error."""
     where = sys.stderr if show else io.StringIO()
-    with click.progressbar(length=1000, label="Filling", show_eta=True, file=where) as bar:
+    with click.progressbar(length=1000, label="Working", show_eta=True, file=where) as bar:
         shown = 0
         for event in client.watch(job):
             what = event.WhichOneof("what")
