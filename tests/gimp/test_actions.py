@@ -292,7 +292,12 @@ tried("no json", "layer-variations", image, options="quality=3")
 out["set"] = act("layer-variations", image, options='{{"quality": 3, "growth": "background", "a": true, "b": 0.5}}')[0]
 out["all"] = act("upscale-layer", image, drawables=[], sample_merged=True)[0]
 out["last"] = act("remove-object", image, mode=Gimp.RunMode.WITH_LAST_VALS)[1]
+far = image.get_selected_layers()[0].copy(); image.insert_layer(far, None, 0); far.set_offsets(500, 500)
+tried("far away", "expand-canvas", image, [far], left=9, sample_merged=False)
 image.delete()
+image = Gimp.Image.new(30, 20, Gimp.ImageBaseType.RGB)
+status, layer = act("text-to-layer", image, prompt="a moon", count=2); out["empty"] = status
+out["made"] = tree(image.get_layers()[0]); image.delete()
 """)
     wanted = {
         "no words": "prompt is empty, it must be words that say what to do",
@@ -302,12 +307,14 @@ image.delete()
         "no layer": "No layer is selected",
         "no json": 'options is quality=3, it must be a JSON object such as {"quality": 4}',
         "last": "Nothing is selected",
+        "far away": "lies outside the canvas",
     }
     for name, cause in wanted.items():
         told = out[name] if name == "last" else out[name][1]
         assert cause in told, name
-    assert (out["set"], out["all"]) == ("success", "success")
-    assert len(studio.jobs) == 2
+    assert (out["set"], out["all"], out["empty"]) == ("success", "success", "success")
+    assert [child["box"] for child in out["made"]["children"]] == [[0, 0, 30, 20]] * 2
+    assert len(studio.jobs) == 3
     given = studio.jobs["job-0"][0].request.engine_params
     assert {name: value.WhichOneof("kind") for name, value in given.items()} == {
         "quality": "integer",

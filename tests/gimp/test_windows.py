@@ -143,6 +143,25 @@ out["again"] = act("layer-variations", image, mode=Gimp.RunMode.WITH_LAST_VALS)[
         assert {param: convert.value_from_proto(value) for param, value in given.items()} == wanted
 
 
+def test_an_action_without_a_dialog_asks_nothing_and_a_new_image_is_shown(gimp, studio, screen, photo):
+    body = f"""{OPEN}
+out["removed"] = act("remove-object", image, {INTERACTIVE})[0]; out["layers"] = len(image.get_layers())
+out["subject"] = act("select-subject", image, {INTERACTIVE})[0]
+status, layer = act("upscale-layer", image, {INTERACTIVE}); out["enlarged"] = status
+signal("shown"); wait_for("seen"); out["kept"] = len(image.get_layers())
+"""
+    with gimp.shown(screen, body):
+        screen.window("^Upscale Layer$")  # the first dialog that comes
+        time.sleep(0.5)
+        screen.key("alt+p")
+        gimp.wait_for("shown")
+        screen.window("640x480")
+        (gimp.folder / "seen").touch()
+        out = gimp.finished()
+    assert out == {"removed": "success", "layers": 2, "subject": "success", "enlarged": "success", "kept": 2}
+    assert not studio.jobs["job-0"][0].request.inpaint.prompt
+
+
 def test_cancel_in_the_progress_window(gimp, studio, screen, photo):
     studio.pause = 30
     body = f"""{OPEN}

@@ -92,6 +92,9 @@ def _wish(action: Action, image, drawables, config) -> Wish:
     merged = bool(values.get("sample-merged", not action.wants_layer))
     whole = not masked and action.result is not Result.CANVAS
     source = pixels.find_source(image, drawables, merged, whole)
+    if source.box.empty and not masked:
+        what = f"The layer '{source.layer.get_name()}' lies outside the canvas"
+        raise SourceUnsuitable(what=what, suggestion="Select another layer, or switch on 'Sample merged'.")
     selected = [] if action.result is Result.CANVAS else [source.box]
     if masked:
         selected = [pixels.selected_box(image, source)]
