@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -108,8 +109,8 @@ def test_a_handshake_that_never_ends_can_be_left() -> None:
 
 def test_an_editor_and_the_command_line_take_the_line(link: Link, tmp_path: Path) -> None:
     far = session.at(str(link), "", "editor")
-    assert far.plan(ask("toy"), ask("toy").region).engine == "toy"
-    far.close()
+    with contextlib.closing(far):
+        assert far.plan(ask("toy"), [ask("toy").region]).engine == "toy"
     done = run_cli("jobs", "--server", str(link), "--json", home=tmp_path)
     assert done.returncode == 0, done.stderr
 
