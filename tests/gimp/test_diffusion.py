@@ -41,15 +41,18 @@ def note(name):
 
 @pytest.fixture
 def painter(gimp: Gimp, tmp_path: Path) -> Iterator[Client]:
-    """A client of a real server in whose models folder is one that paints everything red, in 40 steps."""
+    """A client of a real server with a model that paints every hole red, in 40 steps, and one that paints all red."""
     from engines.diffusion import zoo
-    from engines.diffusion.analytic import colour_painter
+    from engines.diffusion.analytic import colour_painter, plain_painter
 
     models = gimp.folder / "frisket-home" / "models"
     models.mkdir()
     made = zoo.install(Family.SD15_INPAINT, colour_painter(tmp_path / "made", RED), models, "painter")
     (models / "painter" / LOCK).unlink()
     records.write(models / "painter", replace(made, defaults={"native_px": 128, "steps": 40}))
+    made = zoo.install(Family.SD15, plain_painter(tmp_path / "plain", RED), models, "wall")
+    (models / "wall" / LOCK).unlink()
+    records.write(models / "wall", replace(made, defaults={"native_px": 128, "steps": 4}))
     with a_server(gimp) as client:
         yield client
 
@@ -142,15 +145,30 @@ signal("filled"); wait_for("undone"); time.sleep(1); note("undone")
     assert (gimp.folder / "undone.raw").read_bytes() == (gimp.folder / "before.raw").read_bytes()
 
 
-def test_a_script_asks_for_the_model_by_its_name(gimp: Gimp, painter: Client, photo: np.ndarray) -> None:
-    assert "painter" in [engine.id for engine in painter.engines()]
+def test_a_script_asks_for_the_model_by_its_name_and_for_a_layer_of_words(
+    gimp: Gimp, painter: Client, photo: np.ndarray
+) -> None:
+    assert {"painter", "wall"} <= {engine.id for engine in painter.engines()}
     out = gimp.run(f"""
 image = load(); {SELECT}
 {NOTE}
 note("before"); dump("selection", raw(image.get_selection(), "Y u8"))
-status, layer = fill(image, prompt={json.dumps(PROMPT)}, engine="painter", seed=3)
-assert status == "success", layer
-note("after"); out["layer"] = tree(layer); image.delete()
+status, layer = fill(image, prompt={json.dumps(PROMPT)}, engine="painter", seed=3); assert status == "success", layer
+note("after"); out["layer"] = tree(layer); image.remove_layer(layer)
+status, layer = act("text-to-layer", image, prompt={json.dumps(PROMPT)}); assert status == "success", layer
+note("worded"); out["words"] = tree(layer); dump("words", raw(layer)); image.remove_layer(layer)
+Gimp.Selection.none(image)
+status, layer = act("layer-variations", image, count=1, strength=1.0, engine="wall"); assert status == "success", layer
+out["varied"] = tree(layer); dump("varied", raw(layer)); image.delete()
 """)
-    (job,) = painter.jobs()
-    check_placed(gimp, painter, job.id, out["layer"], photo)
+    filled = next(job for job in painter.jobs() if job.task == "inpaint")
+    check_placed(gimp, painter, filled.id, out["layer"], photo)
+    selection = gimp.array("selection", (H, W), np.uint8)
+    before, worded = (gimp.array(name, (H, W, 4), np.uint8) for name in ("before", "worded"))
+    np.testing.assert_array_equal(worded[selection == 0], before[selection == 0])
+    red = np.rint(np.array(RED) * 255)
+    assert np.abs(worded[selection == 255, :3].astype(int) - red).max() <= 20
+    _, _, w, h = out["words"]["box"]
+    assert gimp.array("words", (h, w, 4), np.uint8)[..., 3].min() == 255
+    assert out["varied"]["box"] == [0, 0, W, H]
+    assert np.median(np.abs(gimp.array("varied", (H, W, 3), np.uint8).astype(int) - red)) <= 20
