@@ -194,6 +194,17 @@ def test_small_and_unclear_faces_are_left_and_told() -> None:
     assert [bool(face.trouble) for face in done.meta.faces] == [False, True, False], "classical: needs no upright face"
 
 
+@pytest.mark.parametrize(
+    ("height", "strength", "told"), [(0.0, 1.0, "nothing to restore"), (0.2, 0.0, "strength is 0")]
+)
+def test_where_nothing_was_changed_nothing_is_said_to_be(height: float, strength: float, told: str) -> None:
+    image = picture(PixelFormat())
+    (done,) = do(image, engine=CheckRestorer(height, trained=True), strength=strength)
+    assert (done.pixels == image[done.meta.box.slices]).all()
+    assert told in done.meta.notes[0]
+    assert "restored by" not in done.meta.notes[0]
+
+
 def test_notes_say_who_restored_and_under_which_licence() -> None:
     image = picture(PixelFormat())
     (done,) = do(image, engine=CheckRestorer(trained=True))

@@ -22,13 +22,15 @@ LEAST_MASK = 0.01  # of an aligned face; a parser that sees less of it as face s
 
 @dataclass(slots=True)
 class Hands:
-    """Who works on the faces of one picture. notes: what is to be told of it, each once; it grows meanwhile."""
+    """Who works on the faces of one picture. notes: what is to be told of it, each once; it grows meanwhile. touched:
+    whether a change was laid on any."""
 
     request: EditRequest
     engine: Engine
     parser: Engine | None
     seed: int
     notes: list[str] = field(default_factory=list)
+    touched: bool = False
 
     def restored(self, stack: Float32, frames: np.ndarray, report: Report) -> list[Float32 | Exception]:
         """stack: (n, 512, 512, 3); frames: (n, 2, 3), as in `Work`. For each face what was made of it, or what came in

@@ -76,6 +76,11 @@ def patch_of(place: Place, before: Float32, after: Float32, mask: Float32) -> Pa
     return Patch(place, colour_kept(after - before, shape), shape)
 
 
+def shows(patch: Patch) -> bool:
+    """Whether an eye could see any of it: as much as half a step of 8 bit somewhere."""
+    return bool((np.abs(patch.change).max(axis=2) * patch.mask).max() >= FAINT)
+
+
 def softened(mask: Float32) -> Float32:
     """What a parser says, (512, 512), with an edge as GFPGAN and CodeFormer give it: two Gaussians of 11 px."""
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), SOFT, borderType=cv2.BORDER_REPLICATE), np.float32)

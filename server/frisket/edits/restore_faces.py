@@ -13,7 +13,7 @@ from importlib import import_module
 import numpy as np
 
 from frisket.edits.face_batches import BATCH, Hands, reason_of
-from frisket.edits.face_paste import Patch, Place, aligned, clusters, lay, patch_of, place_of
+from frisket.edits.face_paste import Patch, Place, aligned, clusters, lay, patch_of, place_of, shows
 from frisket.edits.faces import Found, found_in, picked
 from frisket.edits.progress import PREVIEW_SIDE, Progress, Unseen
 from frisket.edits.repaint import Painted, Planes, rounded
@@ -185,7 +185,8 @@ def _restored(
         shapes = hands.masks(list(good.values()), Unseen(progress.portion(end, end)))
         for (k, face), shape in zip(good.items(), shapes, strict=True):
             check()
-            patches[k] = patch_of(places[k], before[batch.index(k)], face, shape)
+            patch = patch_of(places[k], before[batch.index(k)], face, shape)
+            patches[k], hands.touched = patch, hands.touched or shows(patch)
         while waiting and all(k in patches or k in failed for k in waiting[0]):
             ready = [patches.pop(k) for k in waiting.pop(0) if k in patches]
             if ready:
@@ -211,8 +212,12 @@ def _show(layer: np.ndarray, box: Box, area: Box, sheet: Sheet, request: EditReq
 def _notes(hands: Hands, able: int, troubled: int) -> list[str]:
     spec, notes = hands.engine.spec, []
     if not able:
-        return ["No face that could be restored was found: the picture was enlarged, and that is all."]
-    if spec.trained:
+        return ["No face was restored, there was none that could be where it was asked for: the picture was enlarged."]
+    if _params(hands.request).strength == 0:
+        return ["The strength is 0: the faces are as they were."]
+    if not hands.touched:
+        notes.append(f"{spec.title}: it found nothing to restore, the faces are as they were.")
+    elif spec.trained:
         licence = f" Its licence: {spec.licence}." if spec.licence else ""
         notes.append(f"Faces were restored by {spec.title}.{licence}")
     else:
