@@ -128,3 +128,19 @@ def test_values_beyond_0_and_1_are_clipped() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1)])
 def test_pictures_that_hold_no_face(shape) -> None:
     assert look(np.full((*shape, 3), 0.5, np.float32), closer=True).shape == (0, 15)
+
+
+def test_of_a_large_face_no_piece_is_taken_for_it() -> None:
+    """A tile shows a part of it that looks like a whole one, and the surer for being larger."""
+    crop = picture(500, 700, (200, 100, 240, 300))
+
+    class Pieces(Spots):
+        def __call__(self, picture, check):
+            rows = super().__call__(picture, check)
+            rows[:, :4] += (8, 8, -16, -16)  # within the tile, as a face that was cut may seem to be
+            return rows
+
+    rows = look(crop, Pieces(), closer=True)
+    assert len(rows) == 1
+    assert rows[0, 2] > 180
+    assert rows[0, 3] > 220

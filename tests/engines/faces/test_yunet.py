@@ -37,7 +37,7 @@ def test_the_astronaut_s_face_and_its_five_points(tmp_path) -> None:
     crop = photo("astronaut.png")
     rows = found(engine, crop)
     assert rows.shape == (1, 15)
-    assert np.abs(rows[0, :4] - FACE).max() < 10
+    assert np.abs(rows[0, :4] - FACE).max() < 15
     assert np.abs(rows[0, 4:14].reshape(5, 2) - POINTS).max() < 5
     assert (found(engine, crop) == rows).all()
     assert found(engine, photo("chelsea.png")).shape == (0, 15)

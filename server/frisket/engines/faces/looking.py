@@ -86,9 +86,12 @@ def _in_tile(find: Find, crop: np.ndarray, scale: float, tile: Tile, check: Chec
 
 
 def _uncut(rows: Rows, tile: Tile) -> np.ndarray:
-    """Which do not touch an edge of the tile where the picture goes on: the next tile has more of them."""
+    """Which do not touch an edge of the tile where the picture goes on: the next tile has more of them. Of one of
+    several tiles none that is too large to be whole in one for certain: the look at the whole picture saw those."""
     x, y, w, h = rows[:, faces.BOX].T
     fine = np.ones(len(rows), bool)
+    if tile.whole != (tile.width, tile.height):
+        fine &= np.maximum(w, h) <= OVERLAP
     if tile.x > 0:
         fine &= x > 0
     if tile.y > 0:

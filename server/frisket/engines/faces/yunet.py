@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class YuNetDetector:
             tasks=frozenset({Task.DETECT_FACES}),
             size=SIZES,
             channels=Channels.RGB,
-            params=(confidence(CONFIDENT), SIDE, CLOSER),
+            params=(confidence(CONFIDENT), SIDE, replace(CLOSER, default=True)),
             models=(record.id,),
             uses_strength=False,
             licence=record.licence.name,
