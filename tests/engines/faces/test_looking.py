@@ -7,7 +7,7 @@ import pytest
 
 from frisket.engines.faces import rows as faces
 from frisket.engines.faces.dials import CLOSER, SIDE, confidence
-from frisket.engines.faces.looking import as_bytes, looked
+from frisket.engines.faces.looking import Tile, _uncut, as_bytes, looked
 from frisket.engines.spec import Silent, Task, Work
 from frisket.errors import Cancelled
 
@@ -131,16 +131,7 @@ def test_pictures_that_hold_no_face(shape) -> None:
 
 
 def test_of_a_large_face_no_piece_is_taken_for_it() -> None:
-    """A tile shows a part of it that looks like a whole one, and the surer for being larger."""
-    crop = picture(500, 700, (200, 100, 240, 300))
-
-    class Pieces(Spots):
-        def __call__(self, picture, check):
-            rows = super().__call__(picture, check)
-            rows[:, :4] += (8, 8, -16, -16)  # within the tile, as a face that was cut may seem to be
-            return rows
-
-    rows = look(crop, Pieces(), closer=True)
-    assert len(rows) == 1
-    assert rows[0, 2] > 180
-    assert rows[0, 3] > 220
+    """A tile may show a part of it that looks like a whole one, and the surer for being larger."""
+    large = faces.stacked([faces.row((20, 20, 200, 210), None, 0.96), faces.row((20, 20, 90, 110), None, 0.9)])
+    assert _uncut(large, Tile(256, 0, 256, 256, (900, 600))).tolist() == [False, True]
+    assert _uncut(large, Tile(0, 0, 256, 256, (256, 256))).tolist() == [True, True], "nothing is cut there"
