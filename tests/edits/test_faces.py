@@ -57,7 +57,9 @@ def test_a_large_picture_is_shown_reduced_and_faces_come_back_enlarged(monkeypat
     assert "20 x 13" in progress.degraded[0].detail
 
 
-@pytest.mark.parametrize("answer", [np.zeros((2, 4)), np.full((1, 15), np.nan), np.zeros((2, 2, 15))])
+@pytest.mark.parametrize(
+    "answer", [np.zeros((2, 4)), np.full((1, 15), np.nan), np.zeros((2, 2, 15)), np.full((1, 15), 3e9)]
+)
 def test_what_are_no_faces_is_refused(answer: np.ndarray) -> None:
     detector = ToyDetector([])
     detector.rows = answer

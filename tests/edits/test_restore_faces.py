@@ -17,6 +17,7 @@ from frisket.edits.requests import EditRequest, RestoreFacesParams
 from frisket.edits.results import DegradationKind
 from frisket.engines.faces.enhance import ENGINE as CLEAR
 from frisket.engines.spec import EngineSpec, Task
+from frisket.engines.upscale.edges import ENGINE as EDGES
 from frisket.errors import Cancelled, EngineFailed, ImageNotFinite, NoFaceFound, OutOfMemory
 from frisket.raster import masks, paste, pixels
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
@@ -203,6 +204,13 @@ def test_where_nothing_was_changed_nothing_is_said_to_be(height: float, strength
     assert (done.pixels == image[done.meta.box.slices]).all()
     assert told in done.meta.notes[0]
     assert "restored by" not in done.meta.notes[0]
+
+
+@pytest.mark.parametrize("upscale", [1, 2])
+def test_a_face_whose_points_lie_beyond_the_picture_is_left_and_told(upscale: int) -> None:
+    beyond = [200, 60, 40, 40, *row_at(300, 70, 10)[4:14], 0.7]
+    (done,) = do(picture(PixelFormat()), rows=(ONE, beyond), upscale=upscale, upscaler=EDGES, tell=Listener())
+    assert [face.trouble for face in done.meta.faces] == ["", "Its eyes, nose and mouth lie beyond the picture."]
 
 
 def test_notes_say_who_restored_and_under_which_licence() -> None:

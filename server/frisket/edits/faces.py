@@ -26,6 +26,7 @@ Float32 = NDArray[np.float32]
 
 LOOKED_AT = 4096  # px: the longer side at which a detector is shown a picture, at most (200 MB)
 ROW = 15  # numbers for each face
+FARTHEST = 1 << 24  # px: no box of a face begins so far away, or is so large
 ENOUGH = 0.5  # of a found face that a wished-for box must cover
 GROUND = np.float32(0.5)  # what shows through transparent pixels, perceptual
 
@@ -62,10 +63,17 @@ def found_in(request: EditRequest, image: np.ndarray, detector: Engine, report: 
     work = Work(Task.DETECT_FACES, crop, np.ones(crop.shape[:2], np.float32), params, (request.seed,))
     answer = detector.run(work, Unseen(report))
     rows = np.array(answer[0] if len(answer) == 1 else (), np.float32)
-    bad = rows.ndim != 2 or rows.shape[1] != ROW or not np.isfinite(rows[:, [0, 1, 2, 3, 14]]).all()
-    if bad and rows.size:
+    if rows.size and not _are_faces(rows):
         raise EngineFailed(engine=detector.spec.id, reason="it gave back no faces, but something else")
     return [_found(row, region) for row in _enlarged(rows.reshape(-1, ROW), whole)]
+
+
+def _are_faces(rows: np.ndarray) -> bool:
+    """Whether these are what `Engine.run` promises: numbers where there have to be some, none beyond all bounds."""
+    if rows.ndim != 2 or rows.shape[1] != ROW:
+        return False
+    known = rows[:, [0, 1, 2, 3, 14]]
+    return bool(np.isfinite(known).all() and np.abs(known).max() < FARTHEST)
 
 
 def shown(image: np.ndarray, fmt: PixelFormat, whole: int, check: Check) -> Float32:

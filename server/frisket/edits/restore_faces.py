@@ -107,7 +107,11 @@ def _places(
         else:
             x, y, width, height = (round(float(v) * times) for v in row[:4])
             large = Size(size.width * times, size.height * times)
-            places[number] = place_of(align.enlarged(matrix, times), Box(x, y, width, height), large)
+            place = place_of(align.enlarged(matrix, times), Box(x, y, width, height), large)
+            if place.reach.empty:
+                troubles[number] = "Its eyes, nose and mouth lie beyond the picture."
+            else:
+                places[number] = place
     return places, troubles
 
 
