@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from gi.repository import Babl, Gegl, Gimp
+from gi.repository import Gegl, Gimp
 
 from frisket.errors import ConnectionLost
 from frisket.raster.formats import Layout
@@ -113,21 +113,22 @@ def _select(image, source: Source, picture, operation: Gimp.ChannelOps) -> None:
     box = picture.box.moved(source.frame.x, source.frame.y)
     if len(picture.mask) != box.area:
         raise ConnectionLost(reason=f"The result does not fit its own description ({box})")
-    colour = Gimp.context_get_foreground()
-    channel = Gimp.Channel.new(image, "Frisket", image.get_width(), image.get_height(), 50.0, colour)
-    # Its samples become the selection's as they are, so they are written under the name that it gives them.
-    grays = Babl.format_get_encoding(channel.get_format()).split()[0]
-    buffer = channel.get_buffer()
-    buffer.set(Gegl.Rectangle.new(box.x, box.y, box.width, box.height), f"{grays} u8", picture.mask)
-    buffer.flush()
+    # By way of a layer whose alpha it is: undoing a channel that came and went would leave no layer selected.
+    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
+    layer = Gimp.Layer.new(image, "Frisket", box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    clear = bytearray(2 * box.area)
+    clear[1::2] = picture.mask
+    _write(layer, "Y'A u8", bytes(clear))
+    layer.set_offsets(box.x, box.y)
     chosen, channels = image.get_selected_layers(), image.get_selected_channels()
     Gimp.context_push()
     image.undo_group_start()
     try:
         Gimp.context_set_feather(False)
-        image.insert_channel(channel, None, 0)  # only what is in the image can be selected
-        image.select_item(operation, channel)
-        image.remove_channel(channel)
+        image.insert_layer(layer, None, 0)  # only what is in the image can be selected
+        image.select_item(operation, layer)
+        image.remove_layer(layer)
         if chosen:
             image.set_selected_layers(chosen)
         elif channels:
