@@ -31,7 +31,7 @@ def gimp(tmp_path: Path, version: str, body: str) -> list[str]:
     ],
 )
 def test_what_it_says_is_what_is_told(tmp_path: Path, body: str, registered: Registered) -> None:
-    told = ask(FOLDER, [gimp(tmp_path, "3.0.4", body)], seconds=2)
+    told = ask(FOLDER, [gimp(tmp_path, "3.0.4", body)], seconds=1)
     assert told.registered is registered
     assert "3.0.4" in told.words
     assert (told.told == "a traceback") == (registered is Registered.NO)

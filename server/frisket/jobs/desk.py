@@ -121,8 +121,8 @@ class Desk:
             self._queue.release(room)
 
     async def find(self, request_id: str) -> Job | None:
-        """The job that was taken under this id, or is being taken now. Ask before `reserve`: a repeated request needs no
-        room."""
+        """The job that was taken under this id, or is being taken now. Ask before `reserve`: a repeated request needs
+        no room."""
         async with self._taking:
             return await self._tools.ask(self._store.taken, request_id)
 
