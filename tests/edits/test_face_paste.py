@@ -46,6 +46,12 @@ def test_a_face_is_cut_out_at_the_size_that_it_has_there() -> None:
     assert seen[256, 256 + 80, 0] * 255 == pytest.approx(110, abs=0.1)
 
 
+def test_of_a_large_face_a_strip_is_seen_where_there_is_no_more() -> None:
+    size = Size(1200, 2)
+    seen = aligned(np.full((2, 1200, 3), 90, np.uint8), RGB8, place(600, 1, 0.2, size), idle)
+    assert seen[200:300, 200:300] * 255 == pytest.approx(90, abs=0.5)
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.3, 0.2])
 def test_a_large_face_is_reduced_while_it_is_read(scale: float) -> None:
     size = Size(1200, 700)

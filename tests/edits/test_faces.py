@@ -84,6 +84,16 @@ def test_a_picture_is_shown_over_gray_within_0_and_1(whole: int) -> None:
     assert out[-1, -1] == pytest.approx((1, 0, 0))
 
 
+@pytest.mark.parametrize("size", [(1, 5000), (9000, 2)])
+def test_a_line_of_pixels_has_no_faces(size: tuple[int, int]) -> None:
+    """Reduced by a whole number nothing is left of it."""
+    line, detector = Size(*size), ToyDetector([])
+    image = np.zeros((line.height, line.width, 3), np.uint8)
+    asked = EditRequest(line, Box.of(line), DetectFacesParams())
+    assert found_in(asked, image, detector, Silent()) == []
+    assert not detector.works
+
+
 def test_gray_is_shown_in_three_channels() -> None:
     out = shown(np.full((4, 4, 1), 51, np.uint8), PixelFormat(Samples.U8, Layout.GRAY), 2, idle)
     assert out.shape == (2, 2, 3)

@@ -62,7 +62,7 @@ def aligned(image: np.ndarray, fmt: PixelFormat, place: Place, check: Check) -> 
     A large face is reduced while it is read: no more of it than what 512 px need is ever held as floats.
     """
     piece = image[place.reach.slices]
-    whole = max(1, int(1 / align.scale_of(place.matrix)))
+    whole = max(1, min(int(1 / align.scale_of(place.matrix)), *piece.shape[:2]))
     matrix = align.shifted(place.matrix, place.reach.x, place.reach.y)
     matrix = align.shifted(matrix, (whole - 1) / 2, (whole - 1) / 2)
     matrix[:, :2] *= whole

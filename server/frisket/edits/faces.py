@@ -78,9 +78,11 @@ def _are_faces(rows: np.ndarray) -> bool:
 
 def shown(image: np.ndarray, fmt: PixelFormat, whole: int, check: Check) -> Float32:
     """(h // whole, w // whole, 3) float32 0...1: what an eye sees of (h, w, c) over gray, each px the mean of
-    whole x whole. Never more than a few rows of it as floats besides."""
+    whole x whole; empty where a side is shorter than that. Never more than a few rows of it as floats besides."""
     h, w = (n // whole for n in image.shape[:2])
     out = np.empty((h, w, 3), np.float32)
+    if not out.size:
+        return out
     for rows in row_spans(out.shape, check, max(1, (1 << 18) // whole**2)):
         part = image[rows.start * whole : rows.stop * whole, : w * whole]
         out[rows] = _shrunk(_seen(part, fmt), w, rows.stop - rows.start)
