@@ -72,3 +72,11 @@ def test_it_stops() -> None:
     with pytest.raises(Cancelled):
         ask(thing(300, 200)[0], report=Stopped())
     assert time.monotonic() - began < 1
+
+
+def test_of_a_person_the_head_is_not_left_out() -> None:
+    """Seen against a wall of its own colours: without the face it was."""
+    mask = ask(photo("astronaut.png"))
+    assert (mask[60:170, 190:260] > 0.5).mean() > 0.95, "the face"
+    assert mask[20:60, 200:250].mean() > 0.8, "the hair"
+    assert mask[10:160, 20:110].mean() < 0.05, "the wall"

@@ -52,3 +52,18 @@ def test_a_uniform_picture_has_no_subject() -> None:
     lab = np.full((30, 40, 3), 128, np.uint8)
     assert salience.guess(lab, np.ones((30, 40), bool), quiet) is None
     assert not salience.cut(lab, np.ones((30, 40), bool), 1, quiet).any()
+
+
+def test_whom_a_face_belongs_to_is_below_and_around_it() -> None:
+    faces = np.array([[40, 30, 20, 24]], np.float32)
+    sure, likely = salience.people(faces, (200, 100))
+    assert sure[42, 50]
+    assert not sure[42, 42]
+    assert likely[sure].all()
+    assert likely[26, 50], "hair"
+    assert likely[120, 30], "shoulders and trunk"
+    assert not likely[42, 10]
+    assert not likely[190, 50]
+    none, nobody = salience.people(faces[:0], (200, 100))
+    assert not none.any()
+    assert not nobody.any()

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from frisket.engines.faces.cascade import CONFIDENT
 from frisket.engines.spec import Channels, EngineSpec, Param, ParamKind, Report, Task, Work
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from frisket.engines.faces.haar import Haar
+
 SPEC = EngineSpec(
     id="grabcut",
     title="Built-in selector",
-    summary="Selects what stands out by its colours. Needs no model; does not know what things are, so a rough "
-    "selection helps it much.",
+    summary="Selects what stands out by its colours, and people by their faces. Needs no model; does not know what "
+    "things are, so a rough selection helps it much.",
     tasks=frozenset({Task.SELECT_SUBJECT}),
     channels=Channels.RGB,
     params=(
@@ -30,6 +33,9 @@ class GrabCutSelector:
     """Deterministic; the seed has no part in it."""
 
     spec = SPEC
+
+    def __init__(self) -> None:
+        self._haar: Haar | None = None
 
     def load(self, model: str) -> None:
         import frisket.engines.subject.salience  # noqa: F401  (imports numba now instead of during the first picture)
@@ -48,13 +54,24 @@ class GrabCutSelector:
         hole = cv2.resize(work.hole, (width, height), interpolation=cv2.INTER_AREA) > 0
         lab = cv2.cvtColor(np.rint(small * 255).astype(np.uint8), cv2.COLOR_RGB2LAB)
         report(1, 4)
-        chosen = edge.cleaned(salience.cut(np.asarray(lab, np.uint8), hole, SEED, report.check))
+        faces = self._faces(small, report) if hole.all() else None
+        chosen = edge.cleaned(salience.cut(np.asarray(lab, np.uint8), hole, SEED, report.check, faces))
         report(3, 4)
         if not chosen.any():
             return [np.zeros(work.hole.shape, np.float32)]
         mask = edge.refined(chosen.astype(np.float32), small, picture, report.check) * work.hole
         report(4, 4)
         return [np.asarray(mask, np.float32)]
+
+    def _faces(self, small: np.ndarray, report: Report) -> np.ndarray:
+        """What the built-in detector is sure of: whom a picture shows is likely whom it is of."""
+        from frisket.engines.faces import rows
+        from frisket.engines.faces.haar import Haar
+        from frisket.engines.faces.looking import as_bytes
+
+        self._haar = self._haar or Haar()
+        found = self._haar.find(as_bytes(small, report.check), report.check)
+        return found[found[:, rows.SCORE] >= CONFIDENT]
 
 
 ENGINE = GrabCutSelector()

@@ -22,6 +22,7 @@ FAINT = 12.0  # levels of 255: a picture in which nothing stands out more than t
 ROUNDS = 4  # of GrabCut
 CERTAIN = 0.85  # of the guess, 0...1: nothing takes this from the subject
 ROUGHLY = 0.3  # of Otsu's limit: what is roughly selected is likely the subject, so less must stand out (bench.subject)
+BODY, AROUND = np.float32(0.7), np.float32(0.6)  # of the guess where people are: at least; what is left of others
 WIDE = 0.45  # of the longer side: how fast the guess fades away from the middle
 
 
@@ -102,10 +103,30 @@ def guess(lab: Picture, hole: Where, check: Check) -> Map | None:
     return found / max(float(np.percentile(found, 99.5)), 1e-6)
 
 
-def cut(lab: Picture, hole: Where, seed: int, check: Check) -> Where:
-    """The subject: GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) begun from the guess. None of it beyond the
-    hole; nothing at all where nothing stands out."""
+def people(faces: Map, shape: tuple[int, int]) -> tuple[Where, Where]:
+    """What certainly and what likely belongs to whom these faces are of: the face, and head and trunk around it.
+
+    faces: rows that begin with x, y, width, height of a box. Proportions of a person seen from the front, roughly.
+    """
+    sure, likely = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    for x, y, w, h in faces[:, :4]:
+        middle = (float(x + w / 2), float(y + h / 2))
+        for mask, place, size in (
+            (sure, middle, (0.7 * w, 0.8 * h)),
+            (likely, middle, (1.5 * w, 1.6 * h)),
+            (likely, (middle[0], middle[1] + 2.6 * h), (2.8 * w, 3.6 * h)),
+        ):
+            cv2.ellipse(mask, (place, size, 0.0), 1, -1)
+    return sure > 0, likely > 0
+
+
+def cut(lab: Picture, hole: Where, seed: int, check: Check, faces: Map | None = None) -> Where:
+    """The subject: GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) begun from the guess, and from `people` with
+    these faces. None of it beyond the hole; nothing at all where nothing stands out."""
     found = guess(lab, hole, check)
+    if found is not None and faces is not None and len(faces):
+        sure, body = people(faces, hole.shape)
+        found = np.where(sure, np.float32(1), np.where(body, np.maximum(found, BODY), found * AROUND))
     if found is None:
         return np.zeros(hole.shape, bool)
     levels = np.clip(found * 255, 0, 255).astype(np.uint8)
