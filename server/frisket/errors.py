@@ -14,6 +14,7 @@ FrisketError
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
 │                    PluginFolderNotWritable PluginNotRegistered JobsUnreadable HomeUnusable CertificateUnusable
 │                    AddressInvalid ModelAlreadyThere ModelBusy ModelDamaged ModelsFolderUnusable
+│                    SettingsUnwritable
 ├── too-large        ImageTooLarge PictureTooLarge UploadTooLarge
 ├── busy             QueueFull TooManyJobs DiskFull NoRoomForModel
 ├── out-of-memory    OutOfMemory
@@ -529,6 +530,14 @@ class JobsUnreadable(FrisketError):
     title = "The kept jobs cannot be read"
     cause_template = "{path}: {reason}."
     remedy_template = "Update Frisket if a newer one wrote it; else move the file away, a fresh one is made."
+
+
+class SettingsUnwritable(FrisketError):
+    slug = "settings-unwritable"
+    kind = Kind.CONFLICT
+    title = "The settings cannot be kept"
+    cause_template = "{path}: {reason}."
+    remedy_template = "Make room on the disk, or see that the folder may be written to; no picture is touched by this."
 
 
 class HomeUnusable(FrisketError):

@@ -96,6 +96,31 @@ class Action:
         return self.defaults.get(argument.name, argument.default)
 
 
+@dataclass(frozen=True)
+class Command:
+    """A menu entry that is no task of the server's: `run` of `frisket_gimp.<module>` does all of it.
+
+    anywhere: also without an open image. returns_layer: as the actions do.
+    """
+
+    name: str
+    label: str
+    blurb: str
+    help: str
+    module: str
+    arguments: tuple[Argument, ...] = ()
+    anywhere: bool = False
+    returns_layer: bool = False
+
+    @property
+    def procedure(self) -> str:
+        return PREFIX + self.name
+
+    @property
+    def title(self) -> str:
+        return self.label.replace("_", "").replace("...", "")
+
+
 _AUTOMATIC = "; -1 = automatic"
 _SIDE = "How much is added on this side"
 _ALL = (
@@ -306,4 +331,5 @@ ACTIONS = (
         defaults={"sample-merged": True},
     ),
 )
-BY_PROCEDURE = {action.procedure: action for action in ACTIONS}
+COMMANDS: tuple[Command, ...] = ()
+BY_PROCEDURE: dict[str, Action | Command] = {entry.procedure: entry for entry in (*ACTIONS, *COMMANDS)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gi.repository import Gimp, GLib, GObject
@@ -13,6 +14,7 @@ from frisket.errors import Cancelled, FrisketError, SourceUnsuitable
 from frisket.raster.geometry import Box
 from frisket_gimp import layers, pixels, server, settings
 from frisket_gimp.actions import Action, Result
+from frisket_gimp.languages import _
 from frisket_gimp.progress import Progress
 
 NOWHERE = Box(0, 0, 0, 0)
@@ -34,20 +36,30 @@ class Wish:
         return str(self.values["server"]).strip()
 
 
-def run_action(action: Action, procedure, run_mode, image, drawables, config):
-    """GIMP's run function. Every failure becomes a status and a text of title, cause and remedy."""
-    try:
+def run(action: Action, procedure, run_mode, image, drawables, config):
+    """GIMP's run function of an action."""
+
+    def work() -> list:
         layer = _carry_out(action, procedure, run_mode, image, drawables, config)
+        return [] if action.result is Result.SELECTION else [GObject.Value(Gimp.Layer, layer)]
+
+    return answered(procedure, work)
+
+
+def answered(procedure, work: Callable[[], list]):
+    """What GIMP is told of `work`, which gives the return values. Every failure becomes a status and a text of title,
+    cause and remedy."""
+    try:
+        values = work()
     except Cancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     except FrisketError as error:
         return _failed(procedure, f"{error.title}\n\n{error.cause}\n{error.remedy}")
     except Exception as error:
         traceback.print_exc()
-        return _failed(procedure, f"Something unexpected happened in Frisket's plug-in\n\n{error!r}")
+        return _failed(procedure, f"{_('Something unexpected happened in the plug-in')}\n\n{error!r}")
     status = GObject.Value(Gimp.PDBStatusType, Gimp.PDBStatusType.SUCCESS)
-    own = [] if action.result is Result.SELECTION else [GObject.Value(Gimp.Layer, layer)]
-    return Gimp.ValueArray.new_from_values([status, *own])
+    return Gimp.ValueArray.new_from_values([status, *values])
 
 
 def _failed(procedure, text: str):
