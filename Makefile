@@ -11,7 +11,7 @@ demo: $(VENV)/light
 
 # The everyday tests.
 test: $(VENV)/dev
-	$(BIN)/pytest -q -m "not slow and not gimp and not diffusion and not nets" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -q -m "not slow and not gimp and not diffusion and not nets" -n 4 --dist loadfile
 
 # Those of the engines with networks, on tiny models that they make themselves. It installs torch: 1 GB and more.
 test-diffusion: $(VENV)/diffusion

@@ -105,7 +105,7 @@ def test_a_method_that_the_server_lacks(transport: GrpcTransport) -> None:
 
 def test_deadline(transport: GrpcTransport) -> None:
     began = time.monotonic()
-    with pytest.raises(ServerUnreachable, match="Deadline Exceeded"):
+    with pytest.raises(ServerUnreachable, match="no answer in time"):
         transport.unary("PlanEdit", studio_pb2.PlanEditRequest(), studio_pb2.PlanEditResponse, 0.2)
     assert time.monotonic() - began < 2
 

@@ -50,7 +50,7 @@ class StatusCode(enum.IntEnum):
 _PLAIN: dict[int, Callable[[str, str], FrisketError]] = {
     StatusCode.CANCELLED: lambda address, message: Cancelled(),
     StatusCode.DEADLINE_EXCEEDED: lambda address, message: ServerUnreachable(
-        address=address, reason=message or "no answer in time"
+        address=address, reason="no answer in time"
     ),
     StatusCode.PERMISSION_DENIED: lambda address, message: TokenWrong(),
     StatusCode.UNIMPLEMENTED: lambda address, message: VersionMismatch(
