@@ -3,11 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-diffusion test-all check clean
+.PHONY: gimp demo test test-diffusion test-all check clean
 
 # A photograph with a selection, through a real server on loopback. Light: no torch.
 demo: $(VENV)/light
 	@$(BIN)/frisket demo -o demo
+
+# Frisket's menu in every GIMP 3 of this user. The plug-in starts the server of this checkout when it needs one.
+gimp: $(VENV)/light
+	@$(BIN)/frisket plugin install
 
 # The everyday tests.
 test: $(VENV)/dev
