@@ -38,7 +38,7 @@ def test_a_run_gives_one_picture_of_any_channels() -> None:
 
 
 class Late(Silent):
-    """Stops at the n-th look, and notes the longest time between two, of the processor: others may be busy beside it."""
+    """Stops at the n-th look, and notes the longest time of the processor between two: others may be busy beside it."""
 
     def __init__(self, stop: int) -> None:
         self.left, self.last, self.longest = stop, time.process_time(), 0.0
