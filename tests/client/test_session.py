@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from frisket.client.places import Runtime, write_runtime
-from frisket.client.session import Session, running
+from frisket.client.session import Moment, Session, Stage, running
 from frisket.edits.requests import EditRequest, InpaintParams
 from frisket.errors import (
     Cancelled,
@@ -41,6 +41,8 @@ class Studio(studio_pb2_grpc.StudioServicer):
         self.protocol = 1
         self.waits = threading.Event()
         self.waits.set()
+        self.watched: list[studio_pb2.WatchJobRequest] = []
+        self.breaks = 0  # how often the watch breaks off half-way
 
     def GetServerInfo(self, request, context):
         if ("authorization", f"Bearer {TOKEN}") not in context.invocation_metadata():
@@ -56,10 +58,19 @@ class Studio(studio_pb2_grpc.StudioServicer):
         return jobs_pb2.Job(id="j", request_id=self.submitted[-1])
 
     def WatchJob(self, request, context):
-        yield jobs_pb2.JobEvent(sequence=1, queued=jobs_pb2.JobEvent.Queued(position=2))
-        yield jobs_pb2.JobEvent(sequence=2, started=jobs_pb2.JobEvent.Started(tries=1))
+        self.watched.append(request)
         progress = jobs_pb2.JobEvent.Progress(fraction=0.5, seconds_left=3.2)
-        yield jobs_pb2.JobEvent(sequence=3, state=jobs_pb2.JOB_STATE_RUNNING, progress=progress)
+        events = [
+            jobs_pb2.JobEvent(sequence=1, queued=jobs_pb2.JobEvent.Queued(position=2)),
+            jobs_pb2.JobEvent(sequence=2, started=jobs_pb2.JobEvent.Started(tries=1)),
+            jobs_pb2.JobEvent(sequence=3, state=jobs_pb2.JOB_STATE_RUNNING, progress=progress),
+        ]
+        yield from events[request.after_sequence :]
+        if self.breaks:
+            self.breaks -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "a cable")
+        if request.previews:
+            yield jobs_pb2.JobEvent(sequence=3, preview=jobs_pb2.JobEvent.Preview(jpeg=b"jpeg"))
         while not self.waits.wait(0.02) and context.is_active():
             pass
         yield self.ending
@@ -88,14 +99,18 @@ class Notes:
     """A listener; `stop` works as a user's Cancel does."""
 
     def __init__(self) -> None:
-        self.said: list[tuple[str, float | None]] = []
-        self.stopped = False
+        self.said: list[Moment] = []
+        self.shown: list[bytes] = []
+        self.stopped, self.previews = False, False
         self.half_way = threading.Event()
 
-    def tell(self, text: str, fraction: float | None = None) -> None:
-        self.said.append((text, fraction))
-        if fraction == 0.5:
+    def at(self, moment: Moment) -> None:
+        self.said.append(moment)
+        if moment.fraction == 0.5:
             self.half_way.set()
+
+    def show(self, jpeg: bytes) -> None:
+        self.shown.append(jpeg)
 
 
 @pytest.fixture
@@ -128,13 +143,48 @@ def test_plan_send_watch_fetch(session, studio):
     assert job == "j"
     assert [(p.seed, p.pixels, p.mask) for p in pictures] == [(5, b"fedcba", MASK), (6, b"fedcba", MASK)]
     assert notes.said == [
-        ("Sending the picture…", None),
-        ("Waiting for its turn (number 2)", None),
-        ("Working…", None),
-        ("Working… about 3 s left", 0.5),
-        ("Fetching the result…", 1.0),
+        Moment(Stage.SENDING),
+        Moment(Stage.WAITING, place=2),
+        Moment(Stage.WORKING, fraction=0.0),
+        Moment(Stage.WORKING, fraction=0.5, seconds_left=3.2),
+        Moment(Stage.FETCHING, fraction=1.0),
     ]
     assert studio.cancelled == []
+    assert (studio.watched[0].previews, notes.shown) == (False, [])
+
+
+def test_previews_come_to_who_sees_them(session, studio):
+    notes = Notes()
+    notes.previews = True
+    session.run(REQUEST, PIXELS, MASK, notes)
+    assert studio.watched[0].previews
+    assert notes.shown == [b"jpeg"]
+    assert len(notes.said) == 5, "a preview is no moment of its own"
+
+
+def test_a_broken_connection_is_told_and_mended(session, studio):
+    studio.breaks = 2
+    notes = Notes()
+    session.run(REQUEST, PIXELS, MASK, notes)
+    assert [request.after_sequence for request in studio.watched] == [0, 3, 3]
+    half = Moment(Stage.WORKING, fraction=0.5, seconds_left=3.2)
+    assert notes.said[3:] == [half, Moment(Stage.BROKEN), half, Moment(Stage.FETCHING, fraction=1.0)]
+
+
+def test_stopping_while_the_connection_is_broken_ends_it_at_once(session, studio):
+    studio.breaks = 1000
+    notes = Notes()
+    tell = notes.at
+
+    def at(moment: Moment) -> None:
+        tell(moment)
+        notes.stopped = moment.stage is Stage.BROKEN
+
+    notes.at = at
+    with pytest.raises(Cancelled):
+        session.run(REQUEST, PIXELS, MASK, notes)
+    assert len(studio.watched) < 4
+    assert studio.cancelled == [f"job of {studio.submitted[0]}"]
 
 
 def test_stopping_cancels_the_job_and_only_that(session, studio):

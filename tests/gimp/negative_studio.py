@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 
 import grpc
 import numpy as np
+from PIL import Image
 
 from frisket.raster.geometry import Box
 from frisket.rpc import convert
@@ -77,6 +79,16 @@ def expected_negative(sent: np.ndarray, dtype: type) -> np.ndarray:
     return (1 - sent).astype(dtype)
 
 
+def frame(number: int) -> bytes:
+    """A preview, as large as they come: a bar that moves to the right over hills."""
+    y, x = np.mgrid[0:384, 0:512]
+    colour = np.stack([x // 2, y // 2, 128 + 100 * np.sin(x / 20) * np.cos(y / 30)], -1).astype(np.uint8)
+    colour[:, 8 * (number % 60) : 8 * (number % 60) + 16] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(colour).save(buffer, "jpeg", quality=80)
+    return buffer.getvalue()
+
+
 class NegativeStudio(studio_pb2_grpc.StudioServicer):
     """Plans selection + 16 px; every picture of a job is the negative of what was sent, under the sent mask.
 
@@ -88,7 +100,11 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
         self.jobs: dict[str, tuple[studio_pb2.SubmitHeader, bytes, bytes]] = {}
         self.cancelled: list[str] = []
         self.pause = 0.0
+        self.waiting = 0.0  # s in the queue before that
+        self.away = 0.0  # s for which nobody can watch, from the middle of a pause on
+        self.frames = 0  # previews that were sent
         self.reached, self.left = threading.Event(), threading.Event()
+        self._began: dict[str, float] = {}
 
     def GetServerInfo(self, request, context):
         if dict(context.invocation_metadata()).get("authorization") != f"Bearer {TOKEN}":
@@ -130,16 +146,31 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
     def WatchJob(self, request, context):
         context.add_callback(self.left.set)
         self.reached.set()
-        until = time.monotonic() + self.pause
+        if self._gone(request.job):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "")
         sequence = 0
+        if self.waiting and not request.after_sequence:
+            queued = jobs_pb2.JobEvent.Queued(position=2)
+            yield jobs_pb2.JobEvent(sequence=1, state=jobs_pb2.JOB_STATE_QUEUED, queued=queued)
+            time.sleep(self.waiting)
+        until = self._began.setdefault(request.job, time.monotonic()) + self.pause
         while time.monotonic() < until and context.is_active():
+            if self._gone(request.job):
+                context.abort(grpc.StatusCode.UNAVAILABLE, "")
             sequence += 1
             left = until - time.monotonic()
             progress = jobs_pb2.JobEvent.Progress(fraction=1 - left / self.pause, seconds_left=left)
             yield jobs_pb2.JobEvent(sequence=sequence, state=jobs_pb2.JOB_STATE_RUNNING, progress=progress)
+            if request.previews:
+                self.frames += 1
+                yield jobs_pb2.JobEvent(sequence=sequence, preview=jobs_pb2.JobEvent.Preview(jpeg=frame(self.frames)))
             time.sleep(0.05)
         finished = jobs_pb2.JobEvent.Finished(result_count=1)
         yield jobs_pb2.JobEvent(sequence=sequence + 1, state=jobs_pb2.JOB_STATE_FINISHED, finished=finished)
+
+    def _gone(self, job: str) -> bool:
+        since = time.monotonic() - self._began.get(job, time.monotonic())
+        return 0 <= since - self.pause / 2 < self.away
 
     def GetResult(self, request, context):
         header, pixels, mask = self.jobs[request.job]

@@ -162,7 +162,8 @@ signal("shown"); wait_for("seen"); out["kept"] = len(image.get_layers())
     assert not studio.jobs["job-0"][0].request.inpaint.prompt
 
 
-def test_cancel_in_the_progress_window(gimp, studio, screen, photo):
+@pytest.mark.parametrize("key", ["Escape", "alt+F4", "alt+c"])
+def test_cancel_in_the_progress_window(gimp, studio, screen, photo, key):
     studio.pause = 30
     body = f"""{OPEN}
 before = state(image); dump_visible(image, "before")
@@ -176,7 +177,7 @@ out["result"] = fill(image, {INTERACTIVE}); out["same"] = state(image) == before
         time.sleep(0.5)
         screen.window("^Fill Selection$")
         began = time.monotonic()
-        screen.key("Escape")
+        screen.key(key)
         out = gimp.finished()
         assert time.monotonic() - began < 4
     assert out["result"][0] == "cancel"

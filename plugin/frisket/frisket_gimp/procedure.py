@@ -15,7 +15,7 @@ from frisket.raster.geometry import Box
 from frisket_gimp import layers, pixels, server, settings
 from frisket_gimp.actions import Action, Result
 from frisket_gimp.languages import _
-from frisket_gimp.progress import Progress
+from frisket_gimp.progress import Progress, fitting
 
 NOWHERE = Box(0, 0, 0, 0)
 
@@ -83,7 +83,7 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
     settings.draw_seed(action, config)
     wish = _wish(action, image, drawables, config)
     kind = pixels.kind_of(image)
-    progress = Progress(action.title, interactive)
+    progress = Progress(action.title, interactive, picture=action.result is not Result.SELECTION)
     try:
         job, pictures = _made(action, image, wish, progress)
     finally:
@@ -125,6 +125,10 @@ def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, l
     around = pixels.read(image, source, request.region) if action.wants_layer else None
     mask = pixels.read_selection(image, request.region) if wish.masked else None
     sent = mask if action.wants_layer else None
+    if around is not None and progress.previews:
+        progress.begin_with(
+            pixels.thumbnail(source, request.region, *fitting(request.region.width, request.region.height))
+        )
     job, pictures = progress.do(lambda: session.run(request, around, sent, progress))
     session.close()
     if mask is not None and sent is None:  # words alone are painted: what is selected shows of it

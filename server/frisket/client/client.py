@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from frisket.client.transport import Transport
@@ -145,8 +145,11 @@ class Client:
             raise ConnectionLost(reason=f"Only {len(received)} bytes of the result arrived")
         return _picture(header, bytes(received))
 
-    def watch(self, job: str, after: int = 0, previews: bool = False) -> Iterator[jobs_pb2.JobEvent]:
-        """Events of a job to its final one. Attaches again by itself for a minute after a broken connection."""
+    def watch(
+        self, job: str, after: int = 0, previews: bool = False, broken: Callable[[], None] | None = None
+    ) -> Iterator[jobs_pb2.JobEvent]:
+        """Events of a job to its final one. Attaches again by itself for a minute after a broken connection; before
+        each attempt `broken` is called, and what it raises ends the watch."""
         broken_since: float | None = None
         while True:
             try:
@@ -163,6 +166,8 @@ class Client:
                 broken_since = broken_since or time.monotonic()
                 if time.monotonic() - broken_since > REATTACH_SECONDS:
                     raise
+                if broken is not None:
+                    broken()
                 time.sleep(0.25)
 
     def result(self, job: str, index: int = 0) -> Picture:

@@ -6,9 +6,10 @@ For editors that cannot carry grpcio. Blocking: an editor runs it off its main t
 from __future__ import annotations
 
 import contextlib
+import enum
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,28 @@ from frisket.rpc import convert
 from frisket.rpc.stubs import jobs_pb2
 
 
+class Stage(enum.Enum):
+    """Where an edit is."""
+
+    SENDING = "the picture is sent"
+    WAITING = "another job has the worker"
+    WORKING = "a worker has it"
+    BROKEN = "the connection is gone, and is made anew for a minute; the job goes on"
+    FETCHING = "the result is fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How far an edit is. place: in the queue while WAITING, 1 = next. fraction: 0...1 of the job, None = as it was.
+    seconds_left: an estimate, 0 = none yet. tries: above 1, the job was started again after a crash."""
+
+    stage: Stage
+    place: int = 0
+    fraction: float | None = None
+    seconds_left: float = 0.0
+    tries: int = 1
+
+
 class Listener(Protocol):
     """Who watches an edit. Called from the thread that the edit runs on."""
 
@@ -39,8 +62,17 @@ class Listener(Protocol):
         """Whether the user has asked to leave."""
         ...
 
-    def tell(self, text: str, fraction: float | None = None) -> None:
-        """What goes on, for people; `fraction` 0...1 of the job when it is known."""
+    @property
+    def previews(self) -> bool:
+        """Whether somebody would see previews: without, none is asked for, and the server makes none."""
+        ...
+
+    def at(self, moment: Moment) -> None:
+        """What goes on."""
+        ...
+
+    def show(self, jpeg: bytes) -> None:
+        """The picture so far, at most 512 px a side."""
         ...
 
 
@@ -93,16 +125,15 @@ class Session:
         raise Cancelled()
 
     def _run(self, request, pixels: bytes | None, mask: bytes | None, listener: Listener, request_id: str):
-        listener.tell("Sending the picture…")
+        listener.at(Moment(Stage.SENDING))
         try:
             job = self.client.submit(request, pixels, mask, request_id).id
         except ConnectionLost:
             job = self.client.submit(request, pixels, mask, request_id).id  # harmless: the id makes it one job
-        for event in self.client.watch(job):
-            if listener.stopped:
-                raise Cancelled()
-            _report(event, job, listener)
-        listener.tell("Fetching the result…", 1.0)
+        watch = _Watch(job, listener)
+        for event in self.client.watch(job, previews=listener.previews, broken=watch.broken):
+            watch.take(event)
+        listener.at(Moment(Stage.FETCHING, fraction=1.0))
         return job, [self.client.result(job, index) for index in range(request.count)]
 
     def _cancel(self, request_id: str) -> None:
@@ -140,17 +171,47 @@ def running(home: Path, name: str) -> Session:
     return session
 
 
-def _report(event: jobs_pb2.JobEvent, job: str, listener: Listener) -> None:
-    """One event as a text and a fraction. Raises what the job ended with, unless it is a result."""
-    what = event.WhichOneof("what")
-    if what == "queued":
-        listener.tell(f"Waiting for its turn (number {event.queued.position})")
-    elif what == "started":
-        listener.tell("Working…" if event.started.tries < 2 else "Working… (started again)")
-    elif what == "progress":
-        left = round(event.progress.seconds_left)
-        listener.tell(f"Working… about {left} s left" if left > 0 else "Working…", event.progress.fraction)
-    elif what == "failed":
-        raise convert.error_from_proto(event.failed)
-    elif what == "cancelled":
-        raise JobNotFinished(job=job, state="cancelled")
+class _Watch:
+    """What a listener is told of a job's events."""
+
+    def __init__(self, job: str, listener: Listener) -> None:
+        self._job, self._listener = job, listener
+        self._moment, self._broken = Moment(Stage.SENDING), False
+
+    def broken(self) -> None:
+        """Raises Cancelled, since nothing else would end the attempts before their minute is over."""
+        self._check()
+        if not self._broken:
+            self._broken = True
+            self._listener.at(Moment(Stage.BROKEN))
+
+    def take(self, event: jobs_pb2.JobEvent) -> None:
+        """One event. Raises what the job ended with, unless it is a result; Cancelled."""
+        self._check()
+        what = event.WhichOneof("what")
+        if what == "failed":
+            raise convert.error_from_proto(event.failed)
+        if what == "cancelled":
+            raise JobNotFinished(job=self._job, state="cancelled")
+        if what == "preview":
+            self._listener.show(event.preview.jpeg)
+        moment = self._after(event)
+        if self._broken or moment != self._moment:
+            self._listener.at(moment)
+        self._moment, self._broken = moment, False
+
+    def _after(self, event: jobs_pb2.JobEvent) -> Moment:
+        """Previews and heartbeats change nothing."""
+        what = event.WhichOneof("what")
+        if what == "queued":
+            return Moment(Stage.WAITING, place=event.queued.position)
+        if what == "started":
+            return Moment(Stage.WORKING, fraction=0.0, tries=event.started.tries)
+        if what == "progress":
+            left = event.progress.seconds_left
+            return replace(self._moment, stage=Stage.WORKING, fraction=event.progress.fraction, seconds_left=left)
+        return self._moment
+
+    def _check(self) -> None:
+        if self._listener.stopped:
+            raise Cancelled()
