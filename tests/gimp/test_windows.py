@@ -135,6 +135,8 @@ out["again"] = act("layer-variations", image, mode=Gimp.RunMode.WITH_LAST_VALS)[
         screen.do("type", "ink")
         time.sleep(0.3)
         screen.key("alt+y")
+        screen.window("^Choose a Version$")
+        screen.key("Escape")
         out = gimp.finished()
     assert (out["status"], out["again"]) == ("success", "success")
     wanted = {"quality": 4, "paper": "b", "sharp": False, "gain": 0.25, "word": "ink"}

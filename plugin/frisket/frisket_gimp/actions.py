@@ -331,5 +331,14 @@ ACTIONS = (
         defaults={"sample-merged": True},
     ),
 )
-COMMANDS: tuple[Command, ...] = ()
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "choose-version",
+        "_Choose a Version...",
+        "Look through the versions in the selected group, keep one or ask for more",
+        "Shows the window that comes with several results again.",
+        "chooser",
+        (ARGUMENTS["server"],),
+    ),
+)
 BY_PROCEDURE: dict[str, Action | Command] = {entry.procedure: entry for entry in (*ACTIONS, *COMMANDS)}

@@ -47,11 +47,7 @@ def place(action: Action, image, source: Source, pictures, job: str, values: Set
         return _new_image(action, image, source, pictures[0], job)
     sides = added(values, source.frame.size) if action.result is Result.CANVAS else {}
     shift = (sides.get("left", 0), sides.get("top", 0))
-    made = []
-    for index, picture in enumerate(pictures):  # all that can fail
-        layer = _layer(image, source, picture, job, index, action)
-        layer.set_offsets(*_corner(action, source, picture, shift))
-        made.append(layer)
+    made = new_layers(action, image, source, pictures, job, shift if any(sides.values()) else source.drift)
     image.undo_group_start()
     try:
         if any(sides.values()):
@@ -65,6 +61,17 @@ def place(action: Action, image, source: Source, pictures, job: str, values: Set
     return made[0]
 
 
+def new_layers(action: Action, image, source: Source, pictures, job: str, shift: tuple[int, int]) -> list[Gimp.Layer]:
+    """All that can fail of placing results. The layers are at their places, but not yet in the image; the first is
+    visible. shift: of the source since the pixels were read. Raises ConnectionLost."""
+    made = []
+    for index, picture in enumerate(pictures):
+        layer = _layer(image, source, picture, job, index, action)
+        layer.set_offsets(*_corner(action, source, picture, shift))
+        made.append(layer)
+    return made
+
+
 def _insert(image, above: Gimp.Layer | None, made: list, action: Action) -> None:
     """Above that layer, or above all; several share a group, with the first one shown."""
     chosen, channels = image.get_selected_layers(), image.get_selected_channels()
@@ -72,6 +79,7 @@ def _insert(image, above: Gimp.Layer | None, made: list, action: Action) -> None
     position = image.get_item_position(above) if above else 0
     if len(made) > 1:
         group = Gimp.GroupLayer.new(image, f"Frisket {action.noun}")
+        group.set_mode(Gimp.LayerMode.PASS_THROUGH)  # a result looks the same in it as without it
         image.insert_layer(group, parent, position)
         parent, position = group, 0
     for k, layer in enumerate(made):
@@ -87,9 +95,10 @@ def _corner(action: Action, source: Source, picture, shift: tuple[int, int]) -> 
     box = picture.box
     if action.result is Result.LARGER:  # around the middle of what it was made of, as GIMP scales a layer
         old = source.box.moved(source.frame.x, source.frame.y)
-        return old.x - (box.width - old.width) // 2, old.y - (box.height - old.height) // 2
-    box = box.moved(source.frame.x + shift[0], source.frame.y + shift[1])
-    return box.x, box.y
+        box = box.moved(old.x - (box.width - old.width) // 2 - box.x, old.y - (box.height - old.height) // 2 - box.y)
+    else:
+        box = box.moved(source.frame.x, source.frame.y)
+    return box.x + shift[0], box.y + shift[1]
 
 
 def _new_image(action: Action, image, source: Source, picture, job: str) -> Gimp.Layer:

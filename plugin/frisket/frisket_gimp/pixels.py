@@ -30,7 +30,8 @@ class Source:
     """Where pixels come from. layer: results go above it; None = above everything. merged: what all layers show.
 
     frame: what a request calls its canvas, in the image's coordinates: the image, or for a whole layer that layer,
-    which may reach beyond the image. box: the part of it with pixels, in its own coordinates.
+    which may reach beyond the image. box: the part of it with pixels, in its own coordinates. corner: of the layer, in
+    the image, when this was found; it may move while a server works, and what was selected of it moves along.
     """
 
     layer: Gimp.Layer | None
@@ -38,6 +39,15 @@ class Source:
     frame: Box
     box: Box
     format: PixelFormat
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def drift(self) -> tuple[int, int]:
+        """How far the layer has been moved since. (0, 0) for what all layers show."""
+        if self.layer is None or self.merged:
+            return 0, 0
+        _, x, y = self.layer.get_offsets()
+        return x - self.corner[0], y - self.corner[1]
 
 
 def check_image(image, selection: Selection) -> None:
@@ -88,8 +98,8 @@ def find_source(image, drawables, merged: bool, whole: bool) -> Source:
     fmt = PixelFormat(SAMPLES[depth], layout, transfer)
     box = Box(x, y, layer.get_width(), layer.get_height())
     if whole:
-        return Source(layer, False, box, Box.of(box.size), fmt)
-    return Source(layer, False, canvas, box.clipped(canvas), fmt)
+        return Source(layer, False, box, Box.of(box.size), fmt, (x, y))
+    return Source(layer, False, canvas, box.clipped(canvas), fmt, (x, y))
 
 
 def selected_box(image, source: Source) -> Box:
@@ -112,11 +122,12 @@ def read(image, source: Source, region: Box) -> bytes:
     if source.merged:
         layer = Gimp.Layer.new_from_visible(image, image, "Frisket")  # never inserted: no undo step, not seen
         try:
-            data = _bytes_of(layer, region, native_format(layer))
+            data = _bytes_of(layer, region.moved(*_back(layer)), native_format(layer))
         finally:
             layer.delete()
     else:
-        data = _bytes_of(source.layer, region, native_format(source.layer))
+        x, y = source.corner
+        data = _bytes_of(source.layer, region.moved(-x, -y), native_format(source.layer))
     if len(data) != region.area * source.format.pixel_bytes:
         raise ImageFormatUnsupported(found=f"{len(data)} bytes for {region} in {source.format}")
     return data
@@ -129,9 +140,8 @@ def thumbnail(source: Source, region: Box, width: int, height: int):
     """
     if source.layer is None or source.merged:
         return None
-    region = region.moved(source.frame.x, source.frame.y)
-    _, x, y = source.layer.get_offsets()
-    corner = region.x - x, region.y - y
+    x, y = source.corner
+    corner = region.x + source.frame.x - x, region.y + source.frame.y - y
     data, wide, high, bpp = source.layer.get_sub_thumbnail_data(*corner, region.width, region.height, width, height)
     if bpp < 3 or not data:
         return None
@@ -141,6 +151,12 @@ def thumbnail(source: Source, region: Box, width: int, height: int):
 def read_selection(image, region: Box) -> bytes:
     """8-bit coverage, 255 = selected. "Y u8" is its own meaning; "Y' u8" would bend a feathered edge."""
     return _bytes_of(image.get_selection(), region, "Y u8")
+
+
+def read_mask(layer) -> bytes | None:
+    """8-bit coverage of all of the layer by its mask, 255 = shown. None when it has none."""
+    mask = layer.get_mask()
+    return _bytes_of(mask, Box(0, 0, mask.get_width(), mask.get_height()), "Y u8") if mask else None
 
 
 def native_format(drawable) -> str:
@@ -155,7 +171,13 @@ def native_format(drawable) -> str:
     return Babl.get_name(Babl.format_with_space(encoding, Babl.format_get_space(own)))
 
 
-def _bytes_of(drawable, region: Box, fmt: str) -> bytes:
+def _back(drawable) -> tuple[int, int]:
+    """From the image's coordinates to the drawable's own."""
     _, x, y = drawable.get_offsets()
-    rect = Gegl.Rectangle.new(region.x - x, region.y - y, region.width, region.height)
+    return -x, -y
+
+
+def _bytes_of(drawable, region: Box, fmt: str) -> bytes:
+    """region: in the drawable's own coordinates."""
+    rect = Gegl.Rectangle.new(region.x, region.y, region.width, region.height)
     return drawable.get_buffer().get(rect, 1.0, fmt, Gegl.AbyssPolicy.NONE)

@@ -92,6 +92,10 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
     layer = layers.place(action, image, wish.source, pictures, job, wish.values)
     if run_mode != Gimp.RunMode.NONINTERACTIVE and layer is not None and layer.get_image() != image:
         Gimp.Display.new(layer.get_image())
+    if interactive and len(pictures) > 1 and layer is not None:
+        from frisket_gimp import chooser
+
+        return chooser.choose(layer.get_parent(), wish.address)  # it tells of shortfalls, too
     if interactive:
         _tell_shortfalls(pictures)
     return layer
