@@ -327,7 +327,7 @@ class ModelFamilyUnknown(_BadRequest):
 class LinkInvalid(_BadRequest):
     slug = "link-invalid"
     title = "This line names no server"
-    cause_template = "It is not of the form frisket://TOKEN@HOST:PORT/CERTIFICATE."
+    cause_template = "It is neither of the form frisket://TOKEN@HOST:PORT/CERTIFICATE nor host:port."
     remedy_template = "Paste the whole line that `frisket serve` prints, from frisket:// to its end."
 
 
@@ -352,16 +352,18 @@ class TokenMissing(FrisketError):
     slug = "token-missing"
     kind = Kind.UNAUTHENTICATED
     title = "The server asks for its token"
-    cause_template = "The call carried no 'authorization: Bearer ...' metadata."
-    remedy_template = "Pass the token that `frisket serve` wrote (see `frisket doctor`)."
+    cause_template = "None was sent: an address alone holds no token."
+    remedy_template = "Paste the line that `frisket serve` prints instead, or put the token into FRISKET_TOKEN."
 
 
 class TokenWrong(FrisketError):
     slug = "token-wrong"
     kind = Kind.UNAUTHENTICATED
     title = "The server does not accept this token"
-    cause_template = "The token differs from the server's."
-    remedy_template = "Restart the editor so that it reads the new token, or paste the one that `frisket serve` shows."
+    cause_template = "The token that was sent is not the server's own."
+    remedy_template = (
+        "Paste the line that `frisket serve` prints now. On this machine stop the server and start it again."
+    )
 
 
 class ServerNotTheOne(FrisketError):
@@ -717,7 +719,9 @@ class ConnectionLost(FrisketError):
     kind = Kind.UNAVAILABLE
     title = "The connection to the server broke"
     cause_template = "{reason}."
-    remedy_template = "The job goes on; attach to it again with `frisket jobs watch`."
+    remedy_template = (
+        "What was sent is kept and done when the server runs; `frisket jobs` lists it, History in GIMP too."
+    )
 
 
 class ServerDidNotStart(FrisketError):
@@ -835,8 +839,8 @@ class AddressNotAllowed(FrisketError):
 class WorkerCrashed(FrisketError):
     slug = "worker-crashed"
     kind = Kind.INTERNAL
-    title = "The worker process died"
-    cause_template = "It ended with {ending} {tries} times while doing this job."
+    title = "The engine crashed"
+    cause_template = "Its process ended {tries} times during this job, last with {ending}."
     remedy_template = "Try a smaller selection; the server's log has the details."
 
 

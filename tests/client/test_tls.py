@@ -88,7 +88,7 @@ def test_the_token_is_asked_for_as_well(link: Link) -> None:
 
 def test_a_server_without_tls_is_no_answer(server: ServerProcess) -> None:
     client = client_of(Link(server.runtime.address, "t", "0" * 64))
-    with pytest.raises(ServerUnreachable):
+    with pytest.raises(ServerUnreachable, match="does not speak TLS"):
         client.server_info()
     client.close()
 

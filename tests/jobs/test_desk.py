@@ -427,7 +427,7 @@ def test_a_crash_is_tried_again_and_the_third_is_the_end(tmp_path):
             assert [e.sequence for e in events] == list(range(1, 8))
             assert [e.data["tries"] for e in events if e.kind is EventKind.STARTED] == [1, 2, 3]
             assert (await desk.get(hopeless)).error == WorkerCrashed(ending="signal 9", tries=3)
-            assert events[-1].data["error"]["cause"] == "It ended with signal 9 3 times while doing this job."
+            assert events[-1].data["error"]["cause"] == "Its process ended 3 times during this job, last with signal 9."
             assert kinds(await watched(desk, lucky)).endswith("finished")
             assert (await desk.result(lucky, 0)).meta == '{"try": 3}'
             assert runner.began == [hopeless] * 3 + [lucky] * 3  # a rerun does not go to the end of the line

@@ -162,10 +162,11 @@ class Client:
                         if event.state in FINAL and event.WhichOneof("what") not in ("preview", "heartbeat"):
                             return
                 raise ConnectionLost(reason="The stream of events ended before the job did")
-            except (ConnectionLost, ServerUnreachable):
+            except (ConnectionLost, ServerUnreachable) as error:
                 broken_since = broken_since or time.monotonic()
                 if time.monotonic() - broken_since > REATTACH_SECONDS:
-                    raise
+                    # Whatever the last attempt met: what matters by now is that the job is not lost.
+                    raise ConnectionLost(reason=error.cause.rstrip(".")) from error
                 if broken is not None:
                     broken()
                 time.sleep(0.25)

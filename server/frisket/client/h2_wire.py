@@ -19,7 +19,7 @@ import h2.exceptions
 import h2.settings
 
 from frisket.client.tls import TlsSocket, wrapped
-from frisket.errors import Cancelled, ConnectionLost, ServerUnreachable
+from frisket.errors import Cancelled, ConnectionLost, LinkInvalid, ServerUnreachable
 
 RECEIVE_WINDOW = 16 << 20  # bytes in flight towards us; bounds what one read can bring
 FRAME = 1 << 20  # largest DATA frame taken: larger frames mean fewer turns of the Python loop
@@ -59,11 +59,11 @@ class Wake:
 def connect(address: str, wake: Wake, timeout: float, pin: str = "") -> socket.socket | TlsSocket:
     """A connected non-blocking socket to "host:port", "[v6]:port" or "unix:/path".
 
-    pin: sha256 of the server's certificate; with one, TLS is spoken. Raises errors.ServerUnreachable, ServerNotTheOne,
-    or Cancelled when `wake` is called meanwhile.
+    pin: sha256 of the server's certificate; with one, TLS is spoken. Raises errors.ServerUnreachable, LinkInvalid,
+    ServerNotTheOne, or Cancelled when `wake` is called meanwhile.
     """
     until = time.monotonic() + timeout
-    reason = "the address is neither host:port nor unix:/path"
+    reason = "the name leads nowhere"
     for family, target in _targets(address):
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -87,12 +87,12 @@ def _targets(address: str) -> list[tuple[int, object]]:
             raise ServerUnreachable(address=address, reason="this system's Python has no unix sockets")
         return [(socket.AF_UNIX, address[len("unix:") :])]
     host, colon, port = address.rpartition(":")
-    if not (colon and host and port.isdecimal()):
-        return []
+    if not (colon and host and port.isdecimal() and int(port) < 65536):
+        raise LinkInvalid()
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:
-        raise ServerUnreachable(address=address, reason=f"the name cannot be resolved ({exc})") from exc
+        raise ServerUnreachable(address=address, reason=f"no computer called {host} is known here") from exc
     return [(family, target) for family, _, _, _, target in found]
 
 

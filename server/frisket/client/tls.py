@@ -14,7 +14,7 @@ import ssl
 import time
 from typing import Protocol
 
-from frisket.errors import Cancelled, ServerNotTheOne
+from frisket.errors import Cancelled, ServerNotTheOne, ServerUnreachable
 
 FULL = 1 << 20  # bytes after which a read is enough: a record holds 16 KiB, and each turn of the loop has its price
 
@@ -67,7 +67,8 @@ class TlsSocket:
 def wrapped(sock: socket.socket, address: str, pin: str, wake: Interrupting, until: float) -> TlsSocket:
     """TLS over the connected non-blocking `sock`, which it owns from now on; `until` on the monotonic clock.
 
-    Raises ServerNotTheOne for another certificate, OSError, Cancelled when `wake` is called meanwhile.
+    Raises ServerNotTheOne for another certificate, ServerUnreachable for a peer without TLS, OSError, Cancelled when
+    `wake` is called meanwhile.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the pin is what is checked
@@ -79,6 +80,10 @@ def wrapped(sock: socket.socket, address: str, pin: str, wake: Interrupting, unt
         found = hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest()
         if not hmac.compare_digest(found, pin):
             raise ServerNotTheOne(address=address)
+    except ssl.SSLError as error:
+        secure.close()
+        reason = "what answers there does not speak TLS as the server of this line does"
+        raise ServerUnreachable(address=address, reason=reason) from error
     except BaseException:
         secure.close()
         raise
