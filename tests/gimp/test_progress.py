@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console import plugin_processes
 from PIL import Image
 
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
@@ -34,13 +35,8 @@ def seen(screen, window: str, path: Path) -> np.ndarray:
 
 def memory(gimp) -> int:
     """KiB of the plug-in's process."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if f"{gimp.inside}/plug-ins/frisket/frisket.py".encode() in (status.parent / "cmdline").read_bytes():
-                return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmRSS" in line)
-        except OSError:  # it has ended
-            continue
-    raise AssertionError("the plug-in does not run")
+    (process,) = plugin_processes(gimp)
+    return next(int(line.split()[1]) for line in (process / "status").read_text().splitlines() if "VmRSS" in line)
 
 
 def test_previews_are_shown_without_a_leak_and_without_moving_the_window(gimp, studio, screen, photo, tmp_path):

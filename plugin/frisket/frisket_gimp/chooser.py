@@ -56,6 +56,7 @@ class _Window:
         self._about, self._remarks = (self._label() for _line in range(2))
         self._fill()
         self._connect()
+        GimpUi.window_set_transient(self._dialog)  # else a click into GIMP's window hides it
         self._dialog.show_all()
 
     def run(self) -> Gimp.Layer | None:

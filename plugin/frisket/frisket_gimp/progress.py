@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ T = TypeVar("T")
 TICK = 50  # ms
 PATIENCE = 3.0  # seconds between Cancel and leaving, whether or not the server has answered
 PREVIEW_SECONDS = 0.2  # at least, between two pictures shown
+ASIDE = 28  # px: a title and a little more
 PICTURE = 320, 240  # px: the picture so far is shown in it, whatever its shape
 
 
@@ -211,7 +213,16 @@ class _Window:
             area.pack_start(widget, False, False, 0)
         self._dialog.connect("response", lambda *_: stop())
         self._dialog.connect("delete-event", lambda *_: True)  # the response comes as well
+        GimpUi.window_set_transient(self._dialog)  # else a click into GIMP's window hides it
+        self._placed = self._dialog.connect("map-event", lambda *_: self._step_aside())
         self._dialog.show_all()
+
+    def _step_aside(self) -> None:
+        """Windows of jobs that run at once are all put into the same place."""
+        self._dialog.disconnect(self._placed)
+        x, y = self._dialog.get_position()
+        aside = os.getpid() % 5 * ASIDE
+        self._dialog.move(x + aside, y + aside)
 
     def show(self, text: str, fraction: float) -> None:
         self._label.set_text(text)
