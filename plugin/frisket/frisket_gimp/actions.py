@@ -331,14 +331,33 @@ ACTIONS = (
         defaults={"sample-merged": True},
     ),
 )
+_SERVER = (ARGUMENTS["server"],)
 COMMANDS: tuple[Command, ...] = (
+    Command(
+        "again",
+        "A_gain",
+        "The edit that made the selected layer, once more",
+        "The same action with the same settings, seed and selection, on the image as it is now.",
+        "again",
+        _SERVER,
+        returns_layer=True,
+    ),
+    Command(
+        "again-new-seed",
+        "Again with a _New Seed",
+        "The edit that made the selected layer, with another outcome",
+        "The same action with the same settings and selection, on the image as it is now, but with a new seed.",
+        "again",
+        _SERVER,
+        returns_layer=True,
+    ),
     Command(
         "choose-version",
         "_Choose a Version...",
         "Look through the versions in the selected group, keep one or ask for more",
         "Shows the window that comes with several results again.",
         "chooser",
-        (ARGUMENTS["server"],),
+        _SERVER,
     ),
 )
 BY_PROCEDURE: dict[str, Action | Command] = {entry.procedure: entry for entry in (*ACTIONS, *COMMANDS)}

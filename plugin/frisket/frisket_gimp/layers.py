@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 from gi.repository import Gegl, Gimp
 
 from frisket.errors import ConnectionLost
 from frisket.raster.formats import Layout
+from frisket_gimp import parasite
 from frisket_gimp.actions import Action, Result
+from frisket_gimp.parasite import Origin
 from frisket_gimp.pixels import Source, native_format
 from frisket_gimp.settings import Settings, added
 
-PARASITE = "frisket-request"
+LONGEST_NAME = 40  # characters of a prompt
 LAYER_TYPES = {
     Layout.GRAY: Gimp.ImageType.GRAY_IMAGE,
     Layout.GRAY_ALPHA: Gimp.ImageType.GRAYA_IMAGE,
@@ -36,7 +35,9 @@ COMPOSITE_SPACES = {
 }
 
 
-def place(action: Action, image, source: Source, pictures, job: str, values: Settings) -> Gimp.Layer | None:
+def place(
+    action: Action, image, source: Source, pictures, job: str, values: Settings, origin: Origin
+) -> Gimp.Layer | None:
     """What the action's table says, in one undo step. Returns the first new layer, None when there is none.
 
     The user's layers and which of them are selected stay as they are; the selection, too, but where it is the result.
@@ -44,50 +45,64 @@ def place(action: Action, image, source: Source, pictures, job: str, values: Set
     if action.result is Result.SELECTION:
         return _select(image, source, pictures[0], OPERATIONS[values["operation"]])
     if action.result is Result.LARGER and values["into"] == "image":
-        return _new_image(action, image, source, pictures[0], job)
+        return _new_image(action, image, source, pictures[0], job, origin)
     sides = added(values, source.frame.size) if action.result is Result.CANVAS else {}
     shift = (sides.get("left", 0), sides.get("top", 0))
-    made = new_layers(action, image, source, pictures, job, shift if any(sides.values()) else source.drift)
+    made = new_layers(action, image, source, pictures, job, origin, shift if any(sides.values()) else source.drift)
     image.undo_group_start()
     try:
         if any(sides.values()):
             size = source.frame.size
             wide = size.width + sides["left"] + sides["right"]
             image.resize(wide, size.height + sides["top"] + sides["bottom"], *shift)
-        _insert(image, source.layer, made, action)
+        _insert(image, source.layer, made, name_of(action, origin.words))
     finally:
         image.undo_group_end()
     Gimp.displays_flush()
     return made[0]
 
 
-def new_layers(action: Action, image, source: Source, pictures, job: str, shift: tuple[int, int]) -> list[Gimp.Layer]:
+def new_layers(
+    action: Action, image, source: Source, pictures, job: str, origin: Origin, shift: tuple[int, int]
+) -> list[Gimp.Layer]:
     """All that can fail of placing results. The layers are at their places, but not yet in the image; the first is
     visible. shift: of the source since the pixels were read. Raises ConnectionLost."""
     made = []
     for index, picture in enumerate(pictures):
-        layer = _layer(image, source, picture, job, index, action)
+        layer = _layer(image, source, picture, job, index, action, origin)
         layer.set_offsets(*_corner(action, source, picture, shift))
         made.append(layer)
     return made
 
 
-def _insert(image, above: Gimp.Layer | None, made: list, action: Action) -> None:
+def _insert(image, above: Gimp.Layer | None, made: list, name: str) -> None:
     """Above that layer, or above all; several share a group, with the first one shown."""
     chosen, channels = image.get_selected_layers(), image.get_selected_channels()
     parent = above.get_parent() if above else None
     position = image.get_item_position(above) if above else 0
     if len(made) > 1:
-        group = Gimp.GroupLayer.new(image, f"Frisket {action.noun}")
-        group.set_mode(Gimp.LayerMode.PASS_THROUGH)  # a result looks the same in it as without it
-        image.insert_layer(group, parent, position)
-        parent, position = group, 0
+        parent, position = new_group(image, name, parent, position), 0
     for k, layer in enumerate(made):
         image.insert_layer(layer, parent, position + k)
     if chosen:
         image.set_selected_layers(chosen)
     elif channels:
         image.set_selected_channels(channels)
+
+
+def new_group(image, name: str, parent, position: int) -> Gimp.GroupLayer:
+    """For several results, in the image."""
+    group = Gimp.GroupLayer.new(image, name)
+    group.set_mode(Gimp.LayerMode.PASS_THROUGH)  # a result looks the same in it as without it
+    parasite.mark_group(group)
+    image.insert_layer(group, parent, position)
+    return group
+
+
+def name_of(action: Action, words: str) -> str:
+    """Of a result, or of a group of them: after the prompt, if there was one."""
+    words = " ".join(words.split())
+    return (words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - 1]}…") or f"Frisket {action.noun}"
 
 
 def _corner(action: Action, source: Source, picture, shift: tuple[int, int]) -> tuple[int, int]:
@@ -101,7 +116,7 @@ def _corner(action: Action, source: Source, picture, shift: tuple[int, int]) -> 
     return box.x + shift[0], box.y + shift[1]
 
 
-def _new_image(action: Action, image, source: Source, picture, job: str) -> Gimp.Layer:
+def _new_image(action: Action, image, source: Source, picture, job: str, origin: Origin) -> Gimp.Layer:
     """A new image with the picture as its only layer: the same depth and profile, the same size on paper."""
     size = picture.box.size
     new = Gimp.Image.new_with_precision(size.width, size.height, image.get_base_type(), image.get_precision())
@@ -111,7 +126,7 @@ def _new_image(action: Action, image, source: Source, picture, job: str) -> Gimp
         new.set_color_profile(profile)
     _, across, down = image.get_resolution()
     new.set_resolution(across * size.width / source.box.width, down * size.height / source.box.height)
-    layer = _layer(new, source, picture, job, 0, action)
+    layer = _layer(new, source, picture, job, 0, action, origin)
     new.insert_layer(layer, None, 0)
     new.undo_enable()
     return layer
@@ -148,13 +163,13 @@ def _select(image, source: Source, picture, operation: Gimp.ChannelOps) -> None:
     Gimp.displays_flush()
 
 
-def _layer(image, source: Source, picture, job: str, index: int, action: Action) -> Gimp.Layer:
+def _layer(image, source: Source, picture, job: str, index: int, action: Action, origin: Origin) -> Gimp.Layer:
     size, fmt = picture.box.size, picture.format
     # A wrong length would be taken in silence and leave the layer empty.
     if fmt != source.format or len(picture.pixels) != size.area * fmt.pixel_bytes or len(picture.mask) != size.area:
         raise ConnectionLost(reason=f"The result does not fit its own description ({picture.box}, {fmt})")
     seeded = any(argument.name == "seed" for argument in action.arguments)
-    name = f"Frisket {action.noun}" + f" (seed {picture.seed})" * seeded
+    name = name_of(action, origin.words) + f" (seed {picture.seed})" * seeded
     kind, mode = LAYER_TYPES[fmt.layout], image.get_default_new_layer_mode()
     layer = Gimp.Layer.new(image, name, size.width, size.height, kind, 100.0, mode)
     if mode == Gimp.LayerMode.NORMAL:  # the legacy mode has its space fixed
@@ -163,7 +178,7 @@ def _layer(image, source: Source, picture, job: str, index: int, action: Action)
     if action.result in (Result.MASKED, Result.CANVAS) or picture.mask.count(255) < len(picture.mask):
         _add_mask(layer, picture.mask)
     layer.set_visible(index == 0)
-    layer.attach_parasite(_parasite(picture, job, index))
+    parasite.attach(layer, picture, job, index, origin)
     return layer
 
 
@@ -180,19 +195,3 @@ def _write(drawable, fmt: str, data: bytes) -> None:
     buffer.set(rect, fmt, data)
     buffer.flush()
     drawable.update(0, 0, rect.width, rect.height)
-
-
-def _parasite(picture, job: str, index: int) -> Gimp.Parasite:
-    """What made this layer. 7-bit JSON: a larger byte is an error in GIMP's Python."""
-    about = {
-        "version": 1,
-        "request": picture.request_json,
-        "seed": picture.seed,
-        "job": job,
-        "index": index,
-        "notes": list(picture.notes),
-        "degraded": [d.detail for d in picture.degraded],
-        "made_by": asdict(picture.maker) if picture.maker else None,
-    }
-    flags = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
-    return Gimp.Parasite.new(PARASITE, flags, json.dumps(about).encode("ascii"))

@@ -11,6 +11,7 @@ from frisket.errors import ServerNotRunning, SourceUnsuitable
 from frisket_gimp import layers, pixels, server, settings
 from frisket_gimp.actions import ACTIONS
 from frisket_gimp.languages import _
+from frisket_gimp.parasite import Origin
 from frisket_gimp.progress import Progress, fitting
 from frisket_gimp.versions import Group, Version
 
@@ -30,7 +31,7 @@ def add(group: Group, like: Version, count: int, address: str) -> None:
         progress.begin_with(pixels.thumbnail(source, source.box, *size))
         values = progress.do(lambda: _values(like, count, address))
         request = settings.request(VARIATIONS, values, source.frame.size, source.format, source.box)
-        session, _plan = progress.do(lambda: server.open_and_plan(progress, address, request, [source.box]))
+        session = progress.do(lambda: server.opened(progress, address))
         job, pictures = progress.do(lambda: session.run(request, around, mask, progress))
         session.close()
     finally:
@@ -38,7 +39,8 @@ def add(group: Group, like: Version, count: int, address: str) -> None:
     if group.gone or not like.layer.is_valid() or pixels.kind_of(group.image) != kind:
         what = _("The image was closed or changed, or the layers were deleted, while the server worked")
         raise SourceUnsuitable(what=what, suggestion=_("The result is kept as job {job}.").format(job=job))
-    group.add(layers.new_layers(VARIATIONS, group.image, source, pictures, job, source.drift))
+    origin = Origin.of(VARIATIONS.name, like.prompt, source, mask)
+    group.add(layers.new_layers(VARIATIONS, group.image, source, pictures, job, origin, source.drift))
 
 
 def _values(like: Version, count: int, address: str) -> dict[str, object]:

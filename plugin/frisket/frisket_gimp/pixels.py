@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import gi
@@ -131,6 +133,21 @@ def read(image, source: Source, region: Box) -> bytes:
     if len(data) != region.area * source.format.pixel_bytes:
         raise ImageFormatUnsupported(found=f"{len(data)} bytes for {region} in {source.format}")
     return data
+
+
+@contextlib.contextmanager
+def unseen(image, items) -> Iterator[None]:
+    """Hide these while all layers together are read. GIMP's undo does not notice."""
+    hidden = [item for item in items if item.get_visible()]
+    image.undo_freeze()
+    try:
+        for item in hidden:
+            item.set_visible(False)
+        yield
+    finally:
+        for item in hidden:
+            item.set_visible(True)
+        image.undo_thaw()
 
 
 def thumbnail(source: Source, region: Box, width: int, height: int):

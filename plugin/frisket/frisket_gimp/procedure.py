@@ -15,6 +15,7 @@ from frisket.raster.geometry import Box
 from frisket_gimp import layers, pixels, server, settings
 from frisket_gimp.actions import Action, Result
 from frisket_gimp.languages import _
+from frisket_gimp.parasite import Origin
 from frisket_gimp.progress import Progress, fitting
 
 NOWHERE = Box(0, 0, 0, 0)
@@ -85,11 +86,13 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
     kind = pixels.kind_of(image)
     progress = Progress(action.title, interactive, picture=action.result is not Result.SELECTION)
     try:
-        job, pictures = _made(action, image, wish, progress)
+        job, pictures, mask = _made(action, image, wish, progress)
     finally:
         progress.close()
     _check_unchanged(image, wish.source, kind, job)
-    layer = layers.place(action, image, wish.source, pictures, job, wish.values)
+    words = str(wish.values.get("prompt", "")).strip()
+    origin = Origin.of(action.name, words, wish.source, mask)
+    layer = layers.place(action, image, wish.source, pictures, job, wish.values, origin)
     if run_mode != Gimp.RunMode.NONINTERACTIVE and layer is not None and layer.get_image() != image:
         Gimp.Display.new(layer.get_image())
     if interactive and len(pictures) > 1 and layer is not None:
@@ -97,7 +100,7 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
 
         return chooser.choose(layer.get_parent(), wish.address)  # it tells of shortfalls, too
     if interactive:
-        _tell_shortfalls(pictures)
+        tell_shortfalls(pictures)
     return layer
 
 
@@ -120,14 +123,20 @@ def _wish(action: Action, image, drawables, config) -> Wish:
     )
 
 
-def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, list]:
-    """(job, pictures) of the server. Raises FrisketError."""
+def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, list, bytes | None]:
+    """(job, pictures of the server, the selection in their region). Raises FrisketError."""
     source = wish.source
-    session, plan = progress.do(lambda: server.open_and_plan(progress, wish.address, wish.request, wish.selected))
+    session = progress.do(lambda: server.opened(progress, wish.address))
+    plan = progress.do(lambda: session.plan(wish.request, wish.selected))
     region = plan.region.clipped(source.box)
     request = with_region(wish.request, source.box if region.empty else region, source.format)
     around = pixels.read(image, source, request.region) if action.wants_layer else None
     mask = pixels.read_selection(image, request.region) if wish.masked else None
+    return (*_painted(action, source, request, around, mask, session, progress), mask)
+
+
+def _painted(action: Action, source, request, around, mask, session, progress: Progress) -> tuple[str, list]:
+    """(job, pictures) of a request whose pixels and selection have been read. Raises FrisketError."""
     sent = mask if action.wants_layer else None
     if around is not None and progress.previews:
         progress.begin_with(
@@ -137,6 +146,21 @@ def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, l
     session.close()
     if mask is not None and sent is None:  # words alone are painted: what is selected shows of it
         pictures = [replace(picture, mask=mask) for picture in pictures]
+    return job, pictures
+
+
+def repeated(
+    title: str, action: Action, image, source, request: EditRequest, around, mask, address: str, interactive: bool
+) -> tuple[str, list]:
+    """The same for a request that is known whole. around, mask: its pixels and its selection. Raises FrisketError."""
+    kind = pixels.kind_of(image)
+    progress = Progress(title, interactive, picture=action.result is not Result.SELECTION)
+    try:
+        session = progress.do(lambda: server.opened(progress, address))
+        job, pictures = _painted(action, source, request, around, mask, session, progress)
+    finally:
+        progress.close()
+    _check_unchanged(image, source, kind, job)
     return job, pictures
 
 
@@ -162,7 +186,7 @@ def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> Non
         raise SourceUnsuitable(what=what, suggestion=f"Run it again; the result for the old image is job {job}.")
 
 
-def _tell_shortfalls(pictures) -> None:
+def tell_shortfalls(pictures) -> None:
     """What a result had to do without is said once, not once per picture."""
     said = dict.fromkeys(text for p in pictures for text in (*(d.detail for d in p.degraded), *p.notes))
     if said:

@@ -10,7 +10,6 @@ from frisket.client import places, session
 from frisket.client.launch import start_server
 from frisket.client.session import Session
 from frisket.edits.requests import EditRequest
-from frisket.edits.results import Plan
 from frisket.engines.spec import Task
 from frisket.errors import FrisketError, ServerNotRunning
 from frisket.raster.geometry import Box
@@ -23,15 +22,15 @@ SANDBOXES = ("FLATPAK_ID", "SNAP")
 NOT_FOR_OTHERS = ("PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "GI_TYPELIB_PATH")
 
 
-def open_and_plan(progress, address: str, request: EditRequest, selected: list[Box]) -> tuple[Session, Plan]:
-    """A server, started when there is none, and its plan. Raises FrisketError."""
+def opened(progress, address: str) -> Session:
+    """A server, started when there is none. Raises FrisketError."""
     try:
         found = _found(address)
     except ServerNotRunning:
         found = _started(progress)
     progress.target = found
     progress.tell("Asking the server what it needs…")
-    return found, found.plan(request, selected)
+    return found
 
 
 def estimate(address: str, request: EditRequest, selected: list[Box]) -> str:

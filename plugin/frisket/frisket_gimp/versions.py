@@ -15,7 +15,7 @@ from gi.repository import Gimp
 
 from frisket.edits.requests import EditRequest, from_json
 from frisket.errors import FrisketError
-from frisket_gimp.layers import PARASITE
+from frisket_gimp import layers, parasite
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Version:
 
 def version_of(layer) -> Version | None:
     """None for a layer that Frisket has not made."""
-    parasite = layer.get_parasite(PARASITE)
-    if parasite is None:
+    kept = layer.get_parasite(parasite.NAME)
+    if kept is None:
         return None
     try:
-        about = json.loads(bytes(parasite.get_data()))
+        about = json.loads(bytes(kept.get_data()))
         maker, request = about.get("made_by") or {}, _request(about["request"])
         engines = (request.engine if request else "", maker.get("model", ""), maker.get("engine", ""))
         remarks = tuple(str(text) for text in (*about["degraded"], *about["notes"]))
@@ -61,9 +61,26 @@ def group_of(layers) -> Gimp.GroupLayer | None:
     """The group of results that is selected, or one of which is."""
     for layer in layers:
         group = layer if layer.is_group() else layer.get_parent()
-        if group is not None and Group(group).versions():
+        if parasite.is_group(group) and Group(group).versions():
             return group
     return None
+
+
+def join(result, made, name: str) -> None:
+    """Put new results beside one that is there, in its group or in a new one of that name, in one undo step; the first
+    of them is seen."""
+    image = result.get_image()
+    image.undo_group_start()
+    try:
+        chosen = image.get_selected_layers()
+        group = result.get_parent()
+        if not parasite.is_group(group):
+            group = layers.new_group(image, name, group, image.get_item_position(result))
+            image.reorder_item(result, group, 0)
+            image.set_selected_layers(chosen)
+        Group(group).add(made)
+    finally:
+        image.undo_group_end()
 
 
 class Group:
