@@ -42,6 +42,7 @@ class Studio(studio_pb2_grpc.StudioServicer):
         self.waits = threading.Event()
         self.waits.set()
         self.watched: list[studio_pb2.WatchJobRequest] = []
+        self.places: list[int] = []  # in the queue, of the heartbeats that come while it waits
         self.breaks = 0  # how often the watch breaks off half-way
 
     def GetServerInfo(self, request, context):
@@ -62,10 +63,11 @@ class Studio(studio_pb2_grpc.StudioServicer):
         progress = jobs_pb2.JobEvent.Progress(fraction=0.5, seconds_left=3.2)
         events = [
             jobs_pb2.JobEvent(sequence=1, queued=jobs_pb2.JobEvent.Queued(position=2)),
+            *[jobs_pb2.JobEvent(sequence=1, heartbeat=jobs_pb2.JobEvent.Heartbeat(position=n)) for n in self.places],
             jobs_pb2.JobEvent(sequence=2, started=jobs_pb2.JobEvent.Started(tries=1)),
             jobs_pb2.JobEvent(sequence=3, state=jobs_pb2.JOB_STATE_RUNNING, progress=progress),
         ]
-        yield from events[request.after_sequence :]
+        yield from [event for event in events if event.sequence > request.after_sequence]
         if self.breaks:
             self.breaks -= 1
             context.abort(grpc.StatusCode.UNAVAILABLE, "a cable")
@@ -160,6 +162,13 @@ def test_previews_come_to_who_sees_them(session, studio):
     assert studio.watched[0].previews
     assert notes.shown == [b"jpeg"]
     assert len(notes.said) == 5, "a preview is no moment of its own"
+
+
+def test_the_place_in_the_queue_is_kept_up_to_date(session, studio):
+    studio.places = [2, 1, 1]
+    notes = Notes()
+    session.run(REQUEST, PIXELS, MASK, notes)
+    assert [moment.place for moment in notes.said if moment.stage is Stage.WAITING] == [2, 1]
 
 
 def test_a_broken_connection_is_told_and_mended(session, studio):

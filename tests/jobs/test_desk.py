@@ -552,6 +552,23 @@ def test_heartbeats_fill_silence_and_repeat_the_last_sequence(tmp_path):
     asyncio.run(main())
 
 
+def test_heartbeats_tell_the_place_in_the_queue_by_now(tmp_path):
+    async def main():
+        runner = FakeRunner(until_cancelled)
+        async with opened(tmp_path, runner, heartbeat_s=0.02) as desk:
+            first, second, third = [await submitted(desk, n) for n in range(3)]
+            await until(desk, first, JobState.RUNNING)
+            places = []
+            async for event in desk.watch(third):
+                if event.kind is EventKind.HEARTBEAT and event.data["position"] not in places:
+                    places.append(event.data["position"])
+                    await desk.cancel(second if len(places) == 1 else third)
+            assert places == [2, 1]
+            await desk.cancel(first)
+
+    asyncio.run(main())
+
+
 def test_a_slow_watcher_gets_the_latest_preview_and_delays_nobody(tmp_path):
     async def showing(runner, assignment, tell, keep):
         for n in range(50):

@@ -201,7 +201,7 @@ class _Watch:
         self._moment, self._broken = moment, False
 
     def _after(self, event: jobs_pb2.JobEvent) -> Moment:
-        """Previews and heartbeats change nothing."""
+        """A preview changes nothing, a heartbeat at most the place in the queue."""
         what = event.WhichOneof("what")
         if what == "queued":
             return Moment(Stage.WAITING, place=event.queued.position)
@@ -210,6 +210,8 @@ class _Watch:
         if what == "progress":
             left = event.progress.seconds_left
             return replace(self._moment, stage=Stage.WORKING, fraction=event.progress.fraction, seconds_left=left)
+        if what == "heartbeat" and event.heartbeat.position:
+            return replace(self._moment, stage=Stage.WAITING, place=event.heartbeat.position)
         return self._moment
 
     def _check(self) -> None:

@@ -157,7 +157,8 @@ class Desk:
                         box = {"box": list(preview.box)}
                         yield Event(last, time.time(), state, EventKind.PREVIEW, box, preview.jpeg)
                 elif not await watcher.wait(self._limits.heartbeat_s):
-                    yield Event(last, time.time(), state, EventKind.HEARTBEAT)
+                    place = {"position": self.position(job_id)}
+                    yield Event(last, time.time(), state, EventKind.HEARTBEAT, place)
 
     async def cancel(self, job_id: str) -> Job:
         """The job afterwards: CANCELLED if it waited, still RUNNING until its worker stopped.

@@ -75,7 +75,8 @@ class Event:
     """Something that happened to a job; stored ones are numbered from 1 without gaps. `state` is that after it.
 
     data by kind: QUEUED position (1 = next); STARTED tries; PROGRESS fraction 0...1, seconds_left or None; PREVIEW box
-    (x, y, width, height, canvas space), with the JPEG in `blob`; FINISHED result_count, seconds; FAILED error (fields).
+    (x, y, width, height, canvas space), with the JPEG in `blob`; FINISHED result_count, seconds; FAILED error (fields);
+    HEARTBEAT position by now, 0 = does not wait.
     """
 
     sequence: int

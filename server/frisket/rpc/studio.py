@@ -204,6 +204,7 @@ def event_to_proto(event: Event) -> jobs_pb2.JobEvent:
         message.cancelled.SetInParent()
     else:
         message.heartbeat.SetInParent()
+        message.heartbeat.position = int(data.get("position", 0))
     return message
 
 

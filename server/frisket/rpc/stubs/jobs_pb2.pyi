@@ -119,8 +119,10 @@ class JobEvent(_message.Message):
         __slots__ = ()
         def __init__(self) -> None: ...
     class Heartbeat(_message.Message):
-        __slots__ = ()
-        def __init__(self) -> None: ...
+        __slots__ = ("position",)
+        POSITION_FIELD_NUMBER: _ClassVar[int]
+        position: int
+        def __init__(self, position: _Optional[int] = ...) -> None: ...
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
