@@ -183,9 +183,20 @@ def test_a_result_is_resumed_where_it_broke(streams: list[list[Any]], offsets: l
     assert script.open == 0
 
 
-@pytest.mark.parametrize(
-    "stream", [[header(), BROKEN], [header(99), data(0, 18)], []], ids=["broken", "short", "empty"]
-)
+def test_a_result_is_fetched_from_a_server_that_comes_back(slept: list[float]) -> None:
+    gone = ServerUnreachable(address="a", reason="gone")
+    told: list[int] = []
+    client, _ = on([header(), data(0, 5), BROKEN], *[[gone]] * 100, [header(), data(5, 18)])
+    picture = client.result("j", broken=lambda: told.append(1))
+    assert (picture.pixels, picture.mask) == (DATA[:12], MASK)
+    assert len(told) == 101
+    client, _ = on([header(), data(0, 5), BROKEN], *[[gone]] * 1000)
+    with pytest.raises(ConnectionLost, match=r"a: gone. What was sent is kept"):
+        client.result("j")
+    assert 60 <= sum(slept) - 101 * 0.25 <= 61
+
+
+@pytest.mark.parametrize("stream", [[header(99), data(0, 18)], []], ids=["short", "empty"])
 def test_a_result_that_never_comes_whole_is_given_up(stream: list[Any]) -> None:
     client, script = on(*[stream] * 5)
     with pytest.raises(ConnectionLost):

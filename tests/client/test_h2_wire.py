@@ -80,9 +80,22 @@ def test_a_silent_peer_counts_as_gone(listener, monkeypatch):
     monkeypatch.setattr(h2_wire, "QUIET", 0.1)
     monkeypatch.setattr(h2_wire, "DEAD", 0.35)
     began = time.monotonic()
-    with pytest.raises(ConnectionLost, match="nothing was heard"):
+    with pytest.raises(ServerUnreachable, match="nothing was heard"):
         ask(address_of(listener), None)  # the kernel accepts, nobody answers
     assert 0.3 < time.monotonic() - began < 2
+
+
+def test_one_that_hangs_up_at_once_was_no_connection(listener):
+    """As a server with TLS does when it is spoken to in the clear."""
+
+    def hang_up() -> None:
+        listener.accept()[0].close()
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    with pytest.raises(ServerUnreachable, match="takes only the whole line"):
+        ask(address_of(listener), 5)
+    thread.join()
 
 
 def test_a_deadline_holds_before_anything_is_heard(listener):

@@ -110,3 +110,16 @@ def test_another_ones_server_is_as_good(tmp_path: Path) -> None:
     """Two editors start one at once: the second command ends, the first one's note is there."""
     script = NOTE.replace("PID", str(os.getpid())) + "raise SystemExit(6)"
     assert start_server(python(script), tmp_path).pid == os.getpid()
+
+
+def test_the_note_of_a_server_that_died_with_the_machine_is_not_taken(tmp_path: Path) -> None:
+    """Its process's number is another one's by now."""
+    stale = Runtime("127.0.0.1:1", "old", os.getpid(), "0.1")
+    places.write_runtime(tmp_path, stale)
+    script = "import time; time.sleep(0.3)" + NOTE.replace("PID", "os.getpid()") + "time.sleep(60)"
+    runtime = start_server(python(script), tmp_path)
+    try:
+        assert runtime.address == "127.0.0.1:7"
+    finally:
+        os.kill(runtime.pid, signal.SIGKILL)
+        os.waitpid(runtime.pid, 0)

@@ -49,7 +49,8 @@ def studio(gimp):
     studio_pb2_grpc.add_StudioServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    note(gimp, f"127.0.0.1:{port}")
+    servicer.address = f"127.0.0.1:{port}"
+    note(gimp, servicer.address)
     yield servicer
     server.stop(None).wait()
 

@@ -103,13 +103,14 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
         self.waiting = 0.0  # s in the queue before that
         self.away = 0.0  # s for which nobody can watch, from the middle of a pause on
         self.frames = 0  # previews that were sent
+        self.protocol, self.address = 1, ""
         self.reached, self.left = threading.Event(), threading.Event()
         self._began: dict[str, float] = {}
 
     def GetServerInfo(self, request, context):
         if dict(context.invocation_metadata()).get("authorization") != f"Bearer {TOKEN}":
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "")
-        return studio_pb2.ServerInfo(version="0", protocol=1)
+        return studio_pb2.ServerInfo(version="0", protocol=self.protocol)
 
     def ListModels(self, request, context):
         kinds, value = models_pb2.Param, edits_pb2.Value

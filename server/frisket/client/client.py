@@ -12,7 +12,7 @@ from frisket.client.transport import Transport
 from frisket.edits.requests import EditRequest
 from frisket.edits.results import Degradation, Face, Maker, Plan
 from frisket.engines.spec import Task
-from frisket.errors import ConnectionLost, RequestInvalid, ServerUnreachable, VersionMismatch
+from frisket.errors import ConnectionLost, FrisketError, RequestInvalid, ServerUnreachable, VersionMismatch
 from frisket.raster.formats import Codec, Layout, PixelFormat, Samples
 from frisket.raster.geometry import Box, Size
 from frisket.rpc import convert
@@ -150,32 +150,28 @@ class Client:
     ) -> Iterator[jobs_pb2.JobEvent]:
         """Events of a job to its final one. Attaches again by itself for a minute after a broken connection; before
         each attempt `broken` is called, and what it raises ends the watch."""
-        broken_since: float | None = None
+        patience = _Patience(broken)
         while True:
             try:
                 request = studio_pb2.WatchJobRequest(job=job, after_sequence=after, previews=previews)
                 with contextlib.closing(self._transport.stream("WatchJob", request, jobs_pb2.JobEvent)) as events:
                     for event in events:
-                        broken_since = None
+                        patience.heard()
                         after = event.sequence
                         yield event
                         if event.state in FINAL and event.WhichOneof("what") not in ("preview", "heartbeat"):
                             return
                 raise ConnectionLost(reason="The stream of events ended before the job did")
             except (ConnectionLost, ServerUnreachable) as error:
-                broken_since = broken_since or time.monotonic()
-                if time.monotonic() - broken_since > REATTACH_SECONDS:
-                    # Whatever the last attempt met: what matters by now is that the job is not lost.
-                    raise ConnectionLost(reason=error.cause.rstrip(".")) from error
-                if broken is not None:
-                    broken()
-                time.sleep(0.25)
+                patience.wait(error)
 
-    def result(self, job: str, index: int = 0) -> Picture:
-        """Fetch a finished picture; a broken connection is resumed where it broke."""
+    def result(self, job: str, index: int = 0, broken: Callable[[], None] | None = None) -> Picture:
+        """Fetch a finished picture; a broken connection is resumed where it broke, with the patience of `watch`."""
         header: jobs_pb2.ResultHeader | None = None
         received = bytearray()
-        for attempt in range(5):
+        patience = _Patience(broken)
+        short = 0
+        while short < 5:
             request = studio_pb2.GetResultRequest(
                 job=job, index=index, accept=[images_pb2.CODEC_RAW], offset=len(received)
             )
@@ -188,13 +184,13 @@ class Client:
                             header = part.header
                         else:
                             received += part.data
-            except ConnectionLost:
-                if attempt == 4:
-                    raise
-                time.sleep(0.25)
+                            patience.heard()
+            except (ConnectionLost, ServerUnreachable) as error:
+                patience.wait(error)
                 continue
             if header is not None and len(received) == header.total_bytes:
                 return _picture(header, bytes(received))
+            short += 1
         raise ConnectionLost(reason=f"Only {len(received)} bytes of the result arrived")
 
     def cancel(self, job: str) -> jobs_pb2.Job:
@@ -223,6 +219,27 @@ class Client:
 
     def _unary(self, method, request, reply):
         return self._transport.unary(method, request, reply, timeout=QUICK)
+
+
+class _Patience:
+    """With a connection that broke: for a minute since the last sign of life."""
+
+    def __init__(self, broken: Callable[[], None] | None) -> None:
+        self._broken = broken
+        self._since: float | None = None
+
+    def heard(self) -> None:
+        self._since = None
+
+    def wait(self, error: FrisketError) -> None:
+        """Before the next attempt. Raises ConnectionLost when there is to be none, and what `broken` raises."""
+        self._since = time.monotonic() if self._since is None else self._since
+        if time.monotonic() - self._since > REATTACH_SECONDS:
+            # Whatever the last attempt met: what matters by now is that the job is not lost.
+            raise ConnectionLost(reason=error.cause.rstrip(".")) from error
+        if self._broken is not None:
+            self._broken()
+        time.sleep(0.25)
 
 
 def with_region(request: EditRequest, region: Box, fmt: PixelFormat) -> EditRequest:

@@ -100,8 +100,11 @@ class H2Transport:
                 if self._wake.called:
                     raise Cancelled()
             call.check()
-        except ConnectionLost:
+        except ConnectionLost as error:
+            silent = self._wire is not None and not self._wire.spoken_to
             self._disconnect()
+            if silent:  # it was never a connection to a server of ours
+                raise ServerUnreachable(address=self.address, reason=str(error.data["reason"])) from error
             raise
         finally:
             if call is not None:

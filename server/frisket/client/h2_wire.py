@@ -24,6 +24,7 @@ from frisket.errors import Cancelled, ConnectionLost, LinkInvalid, ServerUnreach
 RECEIVE_WINDOW = 16 << 20  # bytes in flight towards us; bounds what one read can bring
 FRAME = 1 << 20  # largest DATA frame taken: larger frames mean fewer turns of the Python loop
 READ = 1 << 20
+MUTE = "it hangs up without a word; a server for other machines takes only the whole line that it prints"
 QUIET = 20.0  # seconds without a byte after which the peer is asked for a sign of life
 DEAD = 60.0  # and after which it counts as gone. A watched job has a heartbeat every 5 s
 
@@ -122,6 +123,7 @@ class Wire:
         self.unsent_bytes = 0
         self._heard = time.monotonic()
         self._asked = False
+        self.spoken_to = False  # whether the peer has said anything at all
         config = h2.config.H2Configuration(
             client_side=True, header_encoding="utf-8", validate_inbound_headers=False, normalize_outbound_headers=False
         )
@@ -161,7 +163,9 @@ class Wire:
                 return self._receive()
         except BlockingIOError:
             return []
-        except (OSError, ValueError) as exc:
+        except OSError as exc:
+            raise ConnectionLost(reason=self._why((exc.strerror or str(exc)).lower())) from exc
+        except ValueError as exc:
             raise ConnectionLost(reason=str(exc)) from exc
         if not (readable or writable):
             self._ask_for_life()
@@ -180,14 +184,18 @@ class Wire:
     def _receive(self) -> list[h2.events.Event]:
         data = self._sock.recv(READ)
         if not data:
-            raise ConnectionLost(reason="the server closed it")
-        self._heard, self._asked = time.monotonic(), False
+            raise ConnectionLost(reason=self._why("the server closed it"))
+        self._heard, self._asked, self.spoken_to = time.monotonic(), False, True
         try:
             events = self.http.receive_data(data)
         except h2.exceptions.ProtocolError as exc:
             raise ConnectionLost(reason=f"what came in is not gRPC over HTTP/2 ({exc})") from exc
         self.queue()
         return events
+
+    def _why(self, reason: str) -> str:
+        """The connection ended: for `reason`, unless nobody there ever spoke."""
+        return reason if self.spoken_to else MUTE
 
     def _ask_for_life(self) -> None:
         quiet = time.monotonic() - self._heard

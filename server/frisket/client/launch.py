@@ -30,6 +30,7 @@ def start_server(
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / "server.log"
+    stale = _noted(folder)  # after a power cut the note of a dead server may name a process that lives
     try:
         with open(log, "ab", opener=_private) as output:
             start = output.tell()
@@ -48,14 +49,23 @@ def start_server(
         if stop():
             _end(process)
             raise Cancelled()
-        with contextlib.suppress(ServerNotRunning):
-            return _adopt(process, read_runtime(folder))
+        runtime = _noted(folder)
+        if runtime not in (None, stale):
+            return _adopt(process, runtime)
         time.sleep(0.05)
-    with contextlib.suppress(ServerNotRunning):
-        return read_runtime(folder)  # another one was quicker
+    runtime = _noted(folder)
+    if runtime not in (None, stale):
+        return runtime  # another one was quicker
     _end(process)
     seconds = round(time.monotonic() - began, 1)
     raise ServerDidNotStart(command=" ".join(command), seconds=seconds, detail=_last_words(log, start))
+
+
+def _noted(folder: Path) -> Runtime | None:
+    """The note of a server that may run."""
+    with contextlib.suppress(ServerNotRunning):
+        return read_runtime(folder)
+    return None
 
 
 def _private(path: str, flags: int) -> int:

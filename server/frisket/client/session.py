@@ -134,7 +134,7 @@ class Session:
         for event in self.client.watch(job, previews=listener.previews, broken=watch.broken):
             watch.take(event)
         listener.at(Moment(Stage.FETCHING, fraction=1.0))
-        return job, [self.client.result(job, index) for index in range(request.count)]
+        return job, [self.client.result(job, index, watch.broken) for index in range(request.count)]
 
     def _cancel(self, request_id: str) -> None:
         """Over a connection of its own, since this one may be interrupted again; also when the job's id never came."""
