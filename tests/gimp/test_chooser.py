@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from console import Console, plugin_processes, press_in_menu
 from PIL import Image
+from real_gimp import a_server
 
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
 
@@ -186,3 +187,24 @@ def test_quitting_gimp_with_it_open(console, gimp, screen):
         time.sleep(0.1)
     assert not plugin_processes(gimp)
     assert not any(screen.titles())
+
+
+def test_more_of_the_built_in_engine_has_the_same_place_and_mask(gimp, screen):
+    y, x = np.mgrid[0:H, 0:W]
+    Image.fromarray((128 + 60 * np.sin(x / 9) * np.cos(y / 7)).astype(np.uint8)).convert("RGB").save(
+        gimp.folder / "in.png"
+    )
+    console = Console(gimp, OPEN)
+    with a_server(gimp), gimp.shown(screen, console.body):
+        console.ask("1")
+        vary(screen)
+        screen.key("Right")
+        time.sleep(0.5)
+        screen.key("alt+m")
+        console.ask("wait_until(lambda: len(children()) == 8)")
+        time.sleep(1)
+        assert len({*map(tuple, console.ask(BOXES))}) == 1
+        assert len({*console.ask(MASKS)}) == 1
+        assert len({*console.ask("[str(raw(child)) for child in children()]")}) == 8
+        assert "0.3" in console.ask("str(json.loads(bytes(children()[7].get_parasite('frisket-request').get_data())))")
+        screen.key("Escape")
