@@ -1,8 +1,9 @@
 """Make the pictures of docs/images again: the real GIMP, the plug-in and a real server on a virtual screen.
 
-    .venv/bin/python tests/gimp/screenshots.py PHOTO X,Y,WIDTH,HEIGHT
+    .venv/bin/python tests/gimp/screenshots.py PHOTO X,Y,WIDTH,HEIGHT [NAME ...]
 
 PHOTO: any picture of about 640 x 430 px that may be published. X,Y,WIDTH,HEIGHT: an ellipse in it that is selected.
+NAME: of a picture, such as gimp-chooser.png; with any, the others stay as they are.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ signal("filled"); wait_for("seen"); Gimp.Selection.none(image); Gimp.displays_fl
 wait_for("dialogs"); image.remove_layer(image.get_layers()[0])
 for action in {actions}:
     act(action, image, mode=Gimp.RunMode.INTERACTIVE)
+act("layer-variations", image, mode=Gimp.RunMode.INTERACTIVE)
 wait_for("never")
 """
 # name of the action -> title of its dialog
@@ -37,8 +39,12 @@ DIALOGS = {
 }
 
 
-def main(photo: str, box: str) -> None:
+ONLY: set[str] = set()
+
+
+def main(photo: str, box: str, *only: str) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
+    ONLY.update(only)
     with a_gimp() as gimp, a_screen("1120x740x24") as screen, a_server(gimp):
         picture = Image.open(photo).convert("RGB")
         picture.thumbnail((640, 480))
@@ -79,12 +85,29 @@ def take(gimp: Gimp, screen: Screen) -> None:
             time.sleep(1)
         save(screen, f"gimp-{action}.png", dialog)
         screen.key("Escape")
+    choose(screen)
     log = (gimp.folder / "gimp.log").read_text().splitlines()
     print(*(line for line in log if "duplicate mnemonic" in line), sep="\n")
 
 
+def choose(screen: Screen) -> None:
+    """Four variations: while they are made, and to choose from."""
+    screen.window("^Layer Variations$")
+    time.sleep(1)
+    screen.key("alt+y")
+    time.sleep(4)
+    save(screen, "gimp-running.png", screen.window("^Layer Variations$"))
+    chooser = screen.window("^Choose a Version$", 120)
+    screen.key("Right")
+    time.sleep(1)
+    save(screen, "gimp-chooser.png", chooser)
+    screen.key("Escape")
+
+
 def save(screen: Screen, name: str, window: str, crop: str = "") -> None:
     path = IMAGES / name
+    if ONLY and name not in ONLY:
+        return
     screen.shot(path, window)
     cut = ["-crop", crop, "+repage"] if crop else []
     subprocess.run(["convert", str(path), *cut, "-strip", "-colors", "160", f"PNG8:{path}"], check=True)

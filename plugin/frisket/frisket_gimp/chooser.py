@@ -49,8 +49,8 @@ class _Window:
         self._loop = GLib.MainLoop()
         GimpUi.init("plug-in-frisket")
         self._dialog = GimpUi.Dialog(title=_("Choose a Version"), role="frisket-versions")
-        self._before = Gtk.ToggleButton(label=_("_Before"), use_underline=True)
-        self._before.set_tooltip_text(_("The picture without any of them (B)"))
+        self._before = Gtk.ToggleButton(label=_("_Before / After"), use_underline=True)
+        self._before.set_tooltip_text(_("The picture without any of them, and with the one that is chosen (B)"))
         self._pictures = Gtk.FlowBox(homogeneous=True, selection_mode=Gtk.SelectionMode.BROWSE, valign=Gtk.Align.START)
         self._scroll = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER)
         self._about, self._remarks = (self._label() for _line in range(2))
@@ -117,16 +117,19 @@ class _Window:
         """All thumbnails anew; the version that is seen in the image is the chosen one."""
         for child in self._pictures.get_children():
             self._pictures.remove(child)
+        high = 1
         for version in self._versions:
             pixbuf = version.layer.get_thumbnail(SIDE, SIDE, Gimp.PixbufTransparency.SMALL_CHECKS)
-            picture = Gtk.Image(width_request=SIDE, height_request=SIDE)
+            high = max(high, pixbuf.get_height())
+            picture = Gtk.Image(width_request=SIDE, margin=4)
             picture.set_from_pixbuf(pixbuf)
+            picture.set_tooltip_text(_title(version))
             self._pictures.insert(picture, -1)
         columns = min(A_ROW, max(2, len(self._versions)))
         self._pictures.set_min_children_per_line(columns)
         self._pictures.set_max_children_per_line(columns)
         rows = min(ROWS, -(-len(self._versions) // columns))
-        self._scroll.set_min_content_height(rows * (SIDE + 12))
+        self._scroll.set_min_content_height(rows * (high + 16))
         self._pictures.show_all()
         seen = next((k for k, version in enumerate(self._versions) if version.layer.get_visible()), 0)
         child = self._pictures.get_child_at_index(seen)
@@ -147,10 +150,8 @@ class _Window:
             self._group.hide()
         else:
             self._group.show(shown.layer)
-        place = _("{number} of {count}, seed {seed}").format(
-            number=self._versions.index(shown) + 1, count=len(self._versions), seed=shown.seed
-        )
-        self._say(self._about, f"{place}: {shown.prompt}" if shown.prompt else place)
+        place = _("{number} of {count}").format(number=self._versions.index(shown) + 1, count=len(self._versions))
+        self._say(self._about, f"{place}: {_title(shown)}")
         self._say(self._remarks, " ".join(shown.remarks))
 
     def _say(self, label: Gtk.Label, text: str) -> None:
@@ -192,3 +193,10 @@ class _Window:
             self._busy = False
             self._dialog.set_sensitive(True)
         self._look()
+
+
+def _title(version: Version) -> str:
+    """The prompt, if there was one, and the seed."""
+    if not version.prompt:
+        return _("seed {seed}").format(seed=version.seed)
+    return _("{prompt} (seed {seed})").format(prompt=version.prompt, seed=version.seed)
