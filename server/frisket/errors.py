@@ -9,7 +9,7 @@ FrisketError
 │                    LayerUnsuitable CatalogueInvalid ModelFileUnusable ModelFamilyUnknown LicenceNotAccepted
 │                    PictureWithheld AddonUnsuitable LinkInvalid SourceUnsuitable
 ├── unauthenticated  TokenMissing TokenWrong HubGated HubRefused ServerNotTheOne
-├── missing          EngineUnknown ModelUnknown JobUnknown ResultUnknown ResultLost PluginPartsMissing
+├── missing          EngineUnknown ModelUnknown JobUnknown NothingFinished ResultUnknown ResultLost PluginPartsMissing
 │                    ModelNotListed ModelNotInstalled HubHasNot
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
 │                    PluginFolderNotWritable PluginNotRegistered JobsUnreadable HomeUnusable CertificateUnusable
@@ -407,6 +407,14 @@ class ModelUnknown(FrisketError):
     title = "There is no such model"
     cause_template = "The engine {engine} has no model called {model}."
     remedy_template = "{suggestion}"
+
+
+class NothingFinished(FrisketError):
+    slug = "nothing-finished"
+    kind = Kind.MISSING
+    title = "There is no finished result"
+    cause_template = "The server keeps none that an editor asked for; finished ones are kept for a limited time."
+    remedy_template = "Wait for the one that runs, if there is one, or run the action again."
 
 
 class JobUnknown(FrisketError):

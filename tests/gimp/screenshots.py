@@ -26,6 +26,9 @@ wait_for("dialogs"); image.remove_layer(image.get_layers()[0])
 for action in {actions}:
     act(action, image, mode=Gimp.RunMode.INTERACTIVE)
 act("layer-variations", image, mode=Gimp.RunMode.INTERACTIVE)
+for seed in (11, 12):
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, {box}); image.remove_layer(fill(image, seed=seed)[1])
+act("history", image, mode=Gimp.RunMode.INTERACTIVE)
 wait_for("never")
 """
 # name of the action -> title of its dialog
@@ -86,6 +89,10 @@ def take(gimp: Gimp, screen: Screen) -> None:
         save(screen, f"gimp-{action}.png", dialog)
         screen.key("Escape")
     choose(screen)
+    window = screen.window("^History$", 60)
+    time.sleep(2)
+    save(screen, "gimp-history.png", window)
+    screen.key("Escape")
     log = (gimp.folder / "gimp.log").read_text().splitlines()
     print(*(line for line in log if "duplicate mnemonic" in line), sep="\n")
 

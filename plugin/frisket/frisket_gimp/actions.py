@@ -352,6 +352,16 @@ COMMANDS: tuple[Command, ...] = (
         returns_layer=True,
     ),
     Command(
+        "history",
+        "_History...",
+        "Results that the server still has, also those of a GIMP that ended too early",
+        "Puts the result of a job into the image, at its place; into a new image where it does not suit this one.",
+        "history",
+        (Argument("job", Kind.LINE, "_Job", "Its number, as `frisket jobs` lists it; empty = the newest"), *_SERVER),
+        anywhere=True,
+        returns_layer=True,
+    ),
+    Command(
         "choose-version",
         "_Choose a Version...",
         "Look through the versions in the selected group, keep one or ask for more",

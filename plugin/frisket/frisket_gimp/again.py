@@ -48,6 +48,10 @@ def _repeat(command: Command, new_seed: bool, run_mode, image, drawables, config
     )
     made = layers.new_layers(action, image, source, pictures, job, origin, source.drift)
     versions.join(result, made, layers.name_of(action, origin.words))
+    if interactive and len(made) > 1:
+        from frisket_gimp import chooser
+
+        return chooser.choose(made[0].get_parent(), address) or made[0]
     if interactive:
         procedure.tell_shortfalls(pictures)
     return made[0]
@@ -62,7 +66,7 @@ def _result(drawables) -> tuple[Gimp.Layer, Memory]:
             if memory is not None and memory.origin is not None:
                 if memory.origin.masked and memory.origin.mask is None:
                     raise SourceUnsuitable(
-                        what=_("The selection of this result was too much to be kept"),
+                        what=_("The selection of this result was not kept"),
                         suggestion=_("Select it again, and run the action itself."),
                     )
                 return item, memory

@@ -6,6 +6,7 @@ from gi.repository import Gegl, Gimp
 
 from frisket.errors import ConnectionLost
 from frisket.raster.formats import Layout
+from frisket.raster.geometry import Size
 from frisket_gimp import parasite
 from frisket_gimp.actions import Action, Result
 from frisket_gimp.parasite import Origin
@@ -143,7 +144,7 @@ def _select(image, source: Source, picture, operation: Gimp.ChannelOps) -> None:
     layer = Gimp.Layer.new(image, "Frisket", box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
     clear = bytearray(2 * box.area)
     clear[1::2] = picture.mask
-    _write(layer, "Y'A u8", bytes(clear))
+    write(layer, "Y'A u8", bytes(clear))
     layer.set_offsets(box.x, box.y)
     chosen, channels = image.get_selected_layers(), image.get_selected_channels()
     Gimp.context_push()
@@ -170,11 +171,10 @@ def _layer(image, source: Source, picture, job: str, index: int, action: Action,
         raise ConnectionLost(reason=f"The result does not fit its own description ({picture.box}, {fmt})")
     seeded = any(argument.name == "seed" for argument in action.arguments)
     name = name_of(action, origin.words) + f" (seed {picture.seed})" * seeded
-    kind, mode = LAYER_TYPES[fmt.layout], image.get_default_new_layer_mode()
-    layer = Gimp.Layer.new(image, name, size.width, size.height, kind, 100.0, mode)
-    if mode == Gimp.LayerMode.NORMAL:  # the legacy mode has its space fixed
+    layer = bare(image, name, size, fmt.layout)
+    if layer.get_mode() == Gimp.LayerMode.NORMAL:  # the legacy mode has its space fixed
         layer.set_composite_space(COMPOSITE_SPACES[image.get_precision().value_nick.split("-", 1)[1]])
-    _write(layer, native_format(layer), picture.pixels)
+    write(layer, native_format(layer), picture.pixels)
     if action.result in (Result.MASKED, Result.CANVAS) or picture.mask.count(255) < len(picture.mask):
         _add_mask(layer, picture.mask)
     layer.set_visible(index == 0)
@@ -182,14 +182,21 @@ def _layer(image, source: Source, picture, job: str, index: int, action: Action,
     return layer
 
 
+def bare(image, name: str, size: Size, layout: Layout) -> Gimp.Layer:
+    """Empty, not yet in the image."""
+    mode = image.get_default_new_layer_mode()
+    return Gimp.Layer.new(image, name, size.width, size.height, LAYER_TYPES[layout], 100.0, mode)
+
+
 def _add_mask(layer, data: bytes) -> None:
     mask = layer.create_mask(Gimp.AddMaskType.WHITE)
     layer.add_mask(mask)
     layer.set_edit_mask(False)  # add_mask leaves the mask being edited: the next brush stroke would go there
-    _write(mask, "Y u8", data)
+    write(mask, "Y u8", data)
 
 
-def _write(drawable, fmt: str, data: bytes) -> None:
+def write(drawable, fmt: str, data: bytes) -> None:
+    """All of its samples."""
     rect = Gegl.Rectangle.new(0, 0, drawable.get_width(), drawable.get_height())
     buffer = drawable.get_buffer()
     buffer.set(rect, fmt, data)

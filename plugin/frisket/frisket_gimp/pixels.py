@@ -65,6 +65,12 @@ def kind_of(image) -> tuple:
     return image.get_width(), image.get_height(), image.get_base_type(), image.get_precision()
 
 
+def samples_of(image) -> tuple[Samples, Transfer]:
+    """In which its pixels travel."""
+    depth, curve = image.get_precision().value_nick.split("-", 1)
+    return SAMPLES[depth], Transfer.LINEAR if curve == "linear" else Transfer.PERCEPTUAL
+
+
 def selects(image, selection: Selection) -> bool:
     """Whether the selection says what is changed."""
     return selection is not Selection.IGNORED and not Gimp.Selection.is_empty(image)
@@ -80,13 +86,12 @@ def find_source(image, drawables, merged: bool, whole: bool) -> Source:
         raise SourceUnsuitable(what=what, suggestion="Anchor it first (Layer > Anchor Floating Selection).")
     layers = [Gimp.Layer.from_mask(d) if isinstance(d, Gimp.LayerMask) else d for d in drawables]
     layers = [layer for layer in layers if isinstance(layer, Gimp.Layer)]
-    depth, curve = image.get_precision().value_nick.split("-", 1)
-    transfer = Transfer.LINEAR if curve == "linear" else Transfer.PERCEPTUAL
+    samples, transfer = samples_of(image)
     gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
     canvas = Box(0, 0, image.get_width(), image.get_height())
     if merged:
         layout = Layout.GRAY_ALPHA if gray else Layout.RGBA
-        fmt = PixelFormat(SAMPLES[depth], layout, transfer)
+        fmt = PixelFormat(samples, layout, transfer)
         return Source(layers[0] if layers else None, True, canvas, canvas, fmt)
     if len(layers) != 1:
         what = "Several layers are selected" if layers else "No layer is selected"
@@ -97,7 +102,7 @@ def find_source(image, drawables, merged: bool, whole: bool) -> Source:
         (gray, alpha), Layout.RGB
     )
     _, x, y = layer.get_offsets()
-    fmt = PixelFormat(SAMPLES[depth], layout, transfer)
+    fmt = PixelFormat(samples, layout, transfer)
     box = Box(x, y, layer.get_width(), layer.get_height())
     if whole:
         return Source(layer, False, box, Box.of(box.size), fmt, (x, y))
