@@ -121,6 +121,33 @@ def test_more_like_this_is_one_step_whatever_was_looked_at_since(console, studio
     assert not plugin_processes(console.gimp), "the window is closed, with its group"
 
 
+def test_more_cancelled_changes_nothing_and_the_window_stays(console, studio, screen):
+    vary(screen)
+    before, state = console.visible(), console.ask("state(image)")
+    studio.pause = 30
+    screen.key("alt+m")
+    screen.window("^More Like This$")
+    time.sleep(1)
+    screen.key("Escape")
+    until = time.monotonic() + 5
+    while not studio.cancelled and time.monotonic() < until:
+        time.sleep(0.05)
+    assert studio.cancelled == ["job-1"]
+    screen.window(TITLE)
+    time.sleep(0.5)
+    assert (console.visible(), console.ask("state(image)")) == (before, state)
+    screen.key("Right")
+    time.sleep(0.5)
+    assert console.ask(SHOWN) == [False, True, False, False]
+    studio.pause = 1
+    screen.key("alt+m")  # the image goes while they are made
+    screen.window("^More Like This$")
+    console.ask("display.delete()")
+    screen.window("GIMP Message")
+    time.sleep(1)
+    assert not plugin_processes(console.gimp)
+
+
 def test_keep_only_this(console, screen):
     original = console.visible()
     vary(screen)
@@ -183,7 +210,7 @@ def test_quitting_gimp_with_it_open(console, gimp, screen):
     time.sleep(0.5)
     screen.key("ctrl+d")
     until = time.monotonic() + 10
-    while plugin_processes(gimp) and time.monotonic() < until:
+    while (plugin_processes(gimp) or any(screen.titles())) and time.monotonic() < until:
         time.sleep(0.1)
     assert not plugin_processes(gimp)
     assert not any(screen.titles())

@@ -112,8 +112,14 @@ for _ in range(20):
 out["ms"] = 1000 * statistics.median(times); out["all"] = [round(1000 * t, 2) for t in times]
 out["size"] = [pixbuf.get_width(), pixbuf.get_height()]
 out["none"] = progress._decoded(b"no picture") is None
+out["about"] = [progress.about(seconds) for seconds in (1.2, 19.4, 43, 89, 91, 3600)]
+moment = progress.Moment(progress.Stage.WORKING, seconds_left=12.0)
+out["said"] = [progress.words(moment, since) for since in (0, 4, 11.5)]
+out["fitting"] = [progress.fitting(*size) for size in ((512, 512), (512, 10), (10, 5000), (16, 16))]
 """)
-    print(out)
+    assert out["about"] == ["about 1 s", "about 19 s", "about 45 s", "about 90 s", "about 2 min", "about 60 min"]
+    assert out["said"] == ["Working… about 12 s left", "Working… about 8 s left", "Working…"]
+    assert out["fitting"] == [[240, 240], [320, 6], [1, 240], [240, 240]]
     assert out["size"] == [320, 240]
     assert out["none"]
     assert out["ms"] < 10

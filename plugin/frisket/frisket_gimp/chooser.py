@@ -193,6 +193,8 @@ class _Window:
             self._busy = False
             self._dialog.set_sensitive(True)
         self._look()
+        for child in self._pictures.get_selected_children():
+            child.grab_focus()  # the keyboard had left them
 
 
 def _title(version: Version) -> str:

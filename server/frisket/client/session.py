@@ -64,7 +64,7 @@ class Listener(Protocol):
 
     @property
     def previews(self) -> bool:
-        """Whether somebody would see previews: without, none is asked for, and the server makes none."""
+        """Whether somebody would see previews: without, none is asked for."""
         ...
 
     def at(self, moment: Moment) -> None:
