@@ -43,6 +43,7 @@ class Gimp:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.seconds = 100  # that it may run
         self.inside = "/" + str(folder.relative_to(TREE))
         (folder / "core").mkdir()
         for name in ("python-eval", "file-png"):
@@ -58,7 +59,7 @@ class Gimp:
     def command(self, program: str, *arguments: str, **env: str) -> list[str]:
         base = {"PATH": "/usr/bin:/bin", "HOME": self.inside, "GIMP3_DIRECTORY": self.inside, "LANG": "C.UTF-8"}
         pairs = [f"{name}={value}" for name, value in {**base, **env}.items()]
-        return [*ENTER, "env", "-i", *pairs, "timeout", "-k", "5", "100", program, *arguments]
+        return [*ENTER, "env", "-i", *pairs, "timeout", "-k", "5", str(self.seconds), program, *arguments]
 
     def script(self, body: str) -> str:
         """What GIMP's Python is given: our helpers, then `body`."""
@@ -70,7 +71,8 @@ class Gimp:
         """Run `body` in GIMP; it fills the dictionary `out`, which comes back. Fails the test when it raises."""
         (self.folder / "out.json").unlink(missing_ok=True)
         options = ("-n", "-i", "-d", "-f", "--batch-interpreter", "python-fu-eval", "-b", self.script(body), "--quit")
-        done = subprocess.run(self.command("gimp-console-3", *options), capture_output=True, text=True, timeout=110)
+        command, limit = self.command("gimp-console-3", *options), self.seconds + 10
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
         assert done.returncode == 0, f"GIMP ended with {done.returncode}\n{done.stdout}\n{done.stderr[-6000:]}"
         return json.loads((self.folder / "out.json").read_text())
 

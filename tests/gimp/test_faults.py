@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+from console import Console, press_in_menu
 from PIL import Image
 
 from frisket.client.link import Link
@@ -264,3 +265,72 @@ def test_the_note_of_a_server_that_died_with_the_machine(gimp, studio):
     write_runtime(home, Runtime("127.0.0.1:1", "old", os.getpid(), "0"))
     out = gimp.run(f"{OPEN}attempt('started', image)")
     succeeded(out["started"])
+
+
+SHOW = """
+def fresh():
+    global image, display, layer
+    image = load(); layer = image.get_selected_layers()[0]
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 60, 120, 90); image.clean_all()
+    display = Gimp.Display.new(image)
+def after(meddle):
+    global before
+    meddle(); before = seen(image) if image.is_valid() else None; image.is_valid() and image.clean_all()
+def unchanged(): return seen(image) == before and not image.is_dirty()
+"""
+OVERHEAR = """
+def _failed(procedure, text, _tell=_failed):
+    with open({file!r}, "w") as file:
+        file.write(text)
+    return _tell(procedure, text)
+"""
+# What somebody does to an image while the server works on it -> what is said then; "" = the result comes.
+MEDDLING = {
+    "layer": ("image.remove_layer(layer)", "its layer deleted"),
+    "size": ("image.resize(400, 300, 0, 0)", "resized or converted"),
+    "mode": ("image.convert_grayscale()", "resized or converted"),
+    "depth": ("image.convert_precision(Gimp.Precision.U16_NON_LINEAR)", "resized or converted"),
+    "closed": ("display.delete()", "The image was closed"),
+    "selection": ("Gimp.Selection.none(image)", ""),
+}
+
+
+def test_what_is_done_to_the_image_meanwhile(gimp, studio, screen, tmp_path):
+    studio.pause = 2.5
+    said = gimp.folder / "said.txt"
+    with open(gimp.folder / "plug-ins/frisket/frisket_gimp/procedure.py", "a") as file:
+        file.write(OVERHEAR.format(file=f"{gimp.inside}/said.txt"))
+    console = Console(gimp, OPEN + SHOW)
+    with gimp.shown(screen, console.body):
+        for number, (name, (deed, wanted)) in enumerate(MEDDLING.items()):
+            console.ask("fresh()")
+            screen.window("in.*320x240")
+            studio.reached.clear()
+            press_in_menu(screen, "r")
+            assert studio.reached.wait(20), name
+            console.ask(f"after(lambda: {deed})")
+            if not wanted:
+                until(lambda: console.ask("len(image.get_layers())") == 2)
+                break
+            until(said.exists)
+            title, _, rest = said.read_text().partition("\n\n")
+            said.unlink()
+            assert title == "This layer or selection does not suit"
+            cause, remedy = rest.split("\n")
+            assert wanted in cause, name
+            assert remedy == f"Run it again; History has the result for the image as it was (job job-{number})."
+            screen.window("GIMP Message")
+            screen.shot(tmp_path / f"{name}.png")
+            screen.key("Escape")
+            if name == "closed":
+                assert console.ask("image.is_valid()") is False
+            else:
+                assert console.ask("unchanged()"), name
+                console.ask("display.delete()")
+
+
+def until(true, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)

@@ -183,7 +183,9 @@ def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> Non
     elif pixels.kind_of(image) != kind:
         what = "The image was resized or converted while the server worked"
     if what:
-        raise SourceUnsuitable(what=what, suggestion=f"Run it again; the result for the old image is job {job}.")
+        raise SourceUnsuitable(
+            what=what, suggestion=f"Run it again; History has the result for the image as it was (job {job})."
+        )
 
 
 def tell_shortfalls(pictures) -> None:
