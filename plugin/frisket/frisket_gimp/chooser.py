@@ -17,6 +17,7 @@ from gi.repository import Gdk, Gimp, GimpUi, GLib, Gtk, Pango  # noqa: E402
 
 SIDE = 144  # px of a thumbnail
 A_ROW, ROWS = 4, 2  # of thumbnails; more of them scroll
+FRAME = 40  # px that a window manager may add around a window
 POLL = 400  # ms between looks whether the group is still there
 
 
@@ -46,6 +47,7 @@ class _Window:
         self._group, self._address = group, address
         self._versions: list[Version] = []
         self._busy = False
+        self._grid = 0, 0  # rows, px of each
         self._loop = GLib.MainLoop()
         GimpUi.init("plug-in-frisket")
         self._dialog = GimpUi.Dialog(title=_("Choose a Version"), role="frisket-versions")
@@ -56,8 +58,17 @@ class _Window:
         self._about, self._remarks = (self._label() for _line in range(2))
         self._fill()
         self._connect()
+        self._placed = self._dialog.connect("map-event", lambda *_: self._make_way())
         GimpUi.window_set_transient(self._dialog)  # else a click into GIMP's window hides it
         self._dialog.show_all()
+
+    def _make_way(self) -> None:
+        """To the bottom of the screen: in the middle it would hide what is to be chosen from."""
+        self._dialog.disconnect(self._placed)
+        screen = self._dialog.get_display().get_monitor_at_window(self._dialog.get_window()).get_workarea()
+        rows, high = self._grid
+        height = self._dialog.get_size().height + (ROWS - rows) * high + FRAME  # with the rows that may still come
+        self._dialog.move(self._dialog.get_position().root_x, screen.y + screen.height - height)
 
     def run(self) -> Gimp.Layer | None:
         self._look()
@@ -128,8 +139,8 @@ class _Window:
         columns = min(A_ROW, max(2, len(self._versions)))
         self._pictures.set_min_children_per_line(columns)
         self._pictures.set_max_children_per_line(columns)
-        rows = min(ROWS, -(-len(self._versions) // columns))
-        self._scroll.set_min_content_height(rows * (high + 16))
+        self._grid = rows, high = min(ROWS, -(-len(self._versions) // columns)), high + 16
+        self._scroll.set_min_content_height(rows * high)
         self._pictures.show_all()
         seen = next((k for k, version in enumerate(self._versions) if version.layer.get_visible()), 0)
         child = self._pictures.get_child_at_index(seen)
