@@ -14,7 +14,7 @@ FrisketError
 ├── conflict         RequestIdReused JobNotFinished ServerAlreadyRunning AddressInUse PluginFolderInTheWay
 │                    PluginFolderNotWritable PluginNotRegistered JobsUnreadable HomeUnusable CertificateUnusable
 │                    AddressInvalid ModelAlreadyThere ModelBusy ModelDamaged ModelsFolderUnusable
-│                    SettingsUnwritable
+│                    SettingsUnwritable ImageChanged
 ├── too-large        ImageTooLarge PictureTooLarge UploadTooLarge
 ├── busy             QueueFull TooManyJobs DiskFull NoRoomForModel
 ├── out-of-memory    OutOfMemory
@@ -607,6 +607,14 @@ class ModelsFolderUnusable(FrisketError):
 
 
 # --- too-large -------------------------------------------------------------------------------------------------------
+
+
+class ImageChanged(FrisketError):
+    slug = "image-changed"
+    kind = Kind.CONFLICT
+    title = "The image has changed meanwhile"
+    cause_template = "{what}, so the result has no place in it."
+    remedy_template = "Run it again. The result for the image as it was is in History (job {job})."
 
 
 class ImageTooLarge(FrisketError):

@@ -290,7 +290,7 @@ MEDDLING = {
     "size": ("image.resize(400, 300, 0, 0)", "resized or converted"),
     "mode": ("image.convert_grayscale()", "resized or converted"),
     "depth": ("image.convert_precision(Gimp.Precision.U16_NON_LINEAR)", "resized or converted"),
-    "closed": ("display.delete()", "The image was closed"),
+    "closed": ("display.delete()", "It was closed"),
     "selection": ("Gimp.Selection.none(image)", ""),
 }
 
@@ -315,10 +315,10 @@ def test_what_is_done_to_the_image_meanwhile(gimp, studio, screen, tmp_path):
             until(said.exists)
             title, _, rest = said.read_text().partition("\n\n")
             said.unlink()
-            assert title == "This layer or selection does not suit"
+            assert title == "The image has changed meanwhile"
             cause, remedy = rest.split("\n")
             assert wanted in cause, name
-            assert remedy == f"Run it again; History has the result for the image as it was (job job-{number})."
+            assert remedy == f"Run it again. The result for the image as it was is in History (job job-{number})."
             screen.window("GIMP Message")
             screen.shot(tmp_path / f"{name}.png")
             screen.key("Escape")

@@ -10,7 +10,7 @@ from gi.repository import Gimp, GLib, GObject
 
 from frisket.client.client import with_region
 from frisket.edits.requests import EditRequest
-from frisket.errors import Cancelled, FrisketError, SourceUnsuitable
+from frisket.errors import Cancelled, FrisketError, ImageChanged, SourceUnsuitable
 from frisket.raster.geometry import Box
 from frisket_gimp import layers, pixels, server, settings
 from frisket_gimp.actions import Action, Result
@@ -176,16 +176,14 @@ def _engines(action: Action, config):
 
 
 def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> None:
-    """GIMP can be used while the server works. Raises SourceUnsuitable when the result has no place any more."""
+    """GIMP can be used while the server works. Raises ImageChanged when the result has no place any more."""
     what = ""
     if not image.is_valid() or (source.layer is not None and not source.layer.is_valid()):
-        what = "The image was closed, or its layer deleted, while the server worked"
+        what = _("It was closed, or its layer deleted, while the server worked")
     elif pixels.kind_of(image) != kind:
-        what = "The image was resized or converted while the server worked"
+        what = _("It was resized or converted while the server worked")
     if what:
-        raise SourceUnsuitable(
-            what=what, suggestion=f"Run it again; History has the result for the image as it was (job {job})."
-        )
+        raise ImageChanged(what=what, job=job)
 
 
 def tell_shortfalls(pictures) -> None:
