@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import gi
@@ -25,6 +25,8 @@ SAMPLES = {
     "float": Samples.F32,
     "double": Samples.F32,
 }
+
+STRIP = 1 << 20  # px read at once: some 10 ms
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,8 @@ def selected_box(image, source: Source) -> Box:
     return box
 
 
-def read(image, source: Source, region: Box) -> bytes:
-    """The pixels of a region of the source's frame, in its format.
+def read(image, source: Source, region: Box, turn: Callable[[], None] = lambda: None) -> bytes:
+    """The pixels of a region of the source's frame, in its format. turn: is called again and again meanwhile.
 
     Raises ImageFormatUnsupported for a layer that is not what it says.
     """
@@ -129,12 +131,12 @@ def read(image, source: Source, region: Box) -> bytes:
     if source.merged:
         layer = Gimp.Layer.new_from_visible(image, image, "Frisket")  # never inserted: no undo step, not seen
         try:
-            data = _bytes_of(layer, region.moved(*_back(layer)), native_format(layer))
+            data = _bytes_of(layer, region.moved(*_back(layer)), native_format(layer), turn)
         finally:
             layer.delete()
     else:
         x, y = source.corner
-        data = _bytes_of(source.layer, region.moved(-x, -y), native_format(source.layer))
+        data = _bytes_of(source.layer, region.moved(-x, -y), native_format(source.layer), turn)
     if len(data) != region.area * source.format.pixel_bytes:
         raise ImageFormatUnsupported(found=f"{len(data)} bytes for {region} in {source.format}")
     return data
@@ -170,9 +172,9 @@ def thumbnail(source: Source, region: Box, width: int, height: int):
     return GdkPixbuf.Pixbuf.new_from_bytes(data, GdkPixbuf.Colorspace.RGB, bpp == 4, 8, wide, high, wide * bpp)
 
 
-def read_selection(image, region: Box) -> bytes:
+def read_selection(image, region: Box, turn: Callable[[], None] = lambda: None) -> bytes:
     """8-bit coverage, 255 = selected. "Y u8" is its own meaning; "Y' u8" would bend a feathered edge."""
-    return _bytes_of(image.get_selection(), region, "Y u8")
+    return _bytes_of(image.get_selection(), region, "Y u8", turn)
 
 
 def read_mask(layer) -> bytes | None:
@@ -199,7 +201,12 @@ def _back(drawable) -> tuple[int, int]:
     return -x, -y
 
 
-def _bytes_of(drawable, region: Box, fmt: str) -> bytes:
-    """region: in the drawable's own coordinates."""
-    rect = Gegl.Rectangle.new(region.x, region.y, region.width, region.height)
-    return drawable.get_buffer().get(rect, 1.0, fmt, Gegl.AbyssPolicy.NONE)
+def _bytes_of(drawable, region: Box, fmt: str, turn: Callable[[], None] = lambda: None) -> bytes:
+    """region: in the drawable's own coordinates. turn: is called between strips of it."""
+    buffer, strips = drawable.get_buffer(), []
+    rows = max(1, STRIP // max(1, region.width))
+    for y in range(region.y, region.bottom, rows):
+        rect = Gegl.Rectangle.new(region.x, y, region.width, min(rows, region.bottom - y))
+        strips.append(buffer.get(rect, 1.0, fmt, Gegl.AbyssPolicy.NONE))
+        turn()
+    return b"".join(strips)

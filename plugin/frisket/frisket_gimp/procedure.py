@@ -130,8 +130,8 @@ def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, l
     plan = progress.do(lambda: session.plan(wish.request, wish.selected))
     region = plan.region.clipped(source.box)
     request = with_region(wish.request, source.box if region.empty else region, source.format)
-    around = pixels.read(image, source, request.region) if action.wants_layer else None
-    mask = pixels.read_selection(image, request.region) if wish.masked else None
+    around = pixels.read(image, source, request.region, progress.turn) if action.wants_layer else None
+    mask = pixels.read_selection(image, request.region, progress.turn) if wish.masked else None
     return (*_painted(action, source, request, around, mask, session, progress), mask)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from frisket_gimp.languages import _
 
 T = TypeVar("T")
 TICK = 50  # ms
+# A thread that handles megabytes gives way to the window's sooner than Python's 5 ms: a tick needs its turn many times.
+sys.setswitchinterval(0.0005)
 PATIENCE = 3.0  # seconds between Cancel and leaving, whether or not the server has answered
 PREVIEW_SECONDS = 0.2  # at least, between two pictures shown
 ASIDE = 28  # px: a title and a little more
@@ -109,10 +112,18 @@ class Progress:
             raise errors[0]
         return done[0]
 
+    def turn(self) -> None:
+        """Let the window live while the main thread is at work."""
+        if self._window:
+            left = 10  # a window that always has something to do must not keep us
+            while left and GLib.MainContext.default().iteration(False):
+                left -= 1
+
     def close(self) -> None:
         Gimp.progress_end()
         if self._window:
             self._window.close()
+            self.turn()  # it is gone before the result is placed
 
     def _words(self) -> str:
         said = self._said
