@@ -25,6 +25,7 @@ test-diffusion: $(VENV)/diffusion
 # builds a tree for it).
 test-all: $(VENV)/dev $(VENV)/diffusion
 	bash tests/gimp/make_tree.sh
+	bash tests/gimp/make_tree.sh '' forky
 	$(BIN)/pytest -q
 
 # Style and types.

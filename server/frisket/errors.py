@@ -152,7 +152,7 @@ class _BadRequest(FrisketError):
 class MaskEmpty(_BadRequest):
     slug = "mask-empty"
     title = "Nothing is selected"
-    cause_template = "The mask has no pixel above zero within the {width} x {height} picture."
+    cause_template = "No pixel of the {width} x {height} picture is selected."
     remedy_template = "Select the part to repaint (white in the mask means: change this) and run it again."
 
 

@@ -26,9 +26,9 @@ from frisket.errors import ServerNotRunning
 HERE = Path(__file__).parent
 TREE = Path(os.environ.get("FRISKET_GIMP_TREE", "/var/tmp/frisket-gimp/trixie"))
 SYSTEM = "/usr/lib/x86_64-linux-gnu/gimp/3.0/plug-ins"
+TREES = {"3.0": TREE, "3.2": TREE.with_name("forky")}  # by GIMP's version
 # GIMP 3.2 with windows wants /proc. It is mounted in a namespace of its own and goes with it.
 _MOUNT = 'mount -t proc proc "$0/proc" 2>/dev/null; exec chroot "$0" "$@"'
-ENTER = ["unshare", "-m", "sh", "-c", _MOUNT, str(TREE)]
 GIMPRC = """(plug-in-path "${gimp_dir}/core:${gimp_dir}/plug-ins")
 (check-updates no)
 (show-welcome-dialog no)
@@ -41,10 +41,10 @@ GIMPRC = """(plug-in-path "${gimp_dir}/core:${gimp_dir}/plug-ins")
 class Gimp:
     """A GIMP with a configuration of its own. `folder` is seen by the host, `inside` by GIMP."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, tree: Path = TREE) -> None:
+        self.folder, self.tree = folder, tree
         self.seconds = 100  # that it may run
-        self.inside = "/" + str(folder.relative_to(TREE))
+        self.inside = "/" + str(folder.relative_to(tree))
         (folder / "core").mkdir()
         for name in ("python-eval", "file-png"):
             (folder / "core" / name).symlink_to(f"{SYSTEM}/{name}")
@@ -59,7 +59,8 @@ class Gimp:
     def command(self, program: str, *arguments: str, **env: str) -> list[str]:
         base = {"PATH": "/usr/bin:/bin", "HOME": self.inside, "GIMP3_DIRECTORY": self.inside, "LANG": "C.UTF-8"}
         pairs = [f"{name}={value}" for name, value in {**base, **env}.items()]
-        return [*ENTER, "env", "-i", *pairs, "timeout", "-k", "5", str(self.seconds), program, *arguments]
+        enter = ["unshare", "-m", "sh", "-c", _MOUNT, str(self.tree)]
+        return [*enter, "env", "-i", *pairs, "timeout", "-k", "5", str(self.seconds), program, *arguments]
 
     def script(self, body: str) -> str:
         """What GIMP's Python is given: our helpers, then `body`."""
@@ -151,20 +152,20 @@ def a_server(gimp: Gimp) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def a_gimp() -> Iterator[Gimp]:
+def a_gimp(tree: Path = TREE) -> Iterator[Gimp]:
     """A GIMP that has never run before, swept away afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="frisket-test-", dir=TREE / "var" / "tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="frisket-test-", dir=tree / "var" / "tmp"))
     folder.chmod(0o755)
     try:
-        yield Gimp(folder)
+        yield Gimp(folder, tree)
     finally:
         shutil.rmtree(folder)
 
 
-def why_no_gimp() -> str:
-    """Empty when the real GIMP can run here."""
-    if not (TREE / ".frisket-ready").exists():
-        return f"no tree with the real GIMP in {TREE}: build it with tests/gimp/make_tree.sh"
+def why_no_gimp(tree: Path = TREE) -> str:
+    """Empty when the real GIMP of that tree can run here."""
+    if not (tree / ".frisket-ready").exists():
+        return f"no tree with the real GIMP in {tree}: build it with tests/gimp/make_tree.sh '' {tree.name}"
     if sys.platform != "linux" or os.geteuid() != 0:
         return "the real GIMP runs in a chroot and a mount namespace, which needs root"
     return ""
