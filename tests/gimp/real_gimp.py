@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from frisket.cli import plugin_bundle
 from frisket.cli.connect import serve_command
@@ -160,6 +161,11 @@ def a_gimp(tree: Path = TREE) -> Iterator[Gimp]:
         yield Gimp(folder, tree)
     finally:
         shutil.rmtree(folder)
+
+
+def step_aside(reason: str) -> None:
+    """Skip, or fail where FRISKET_NEED_GIMP says that all must be there."""
+    (pytest.fail if os.environ.get("FRISKET_NEED_GIMP") else pytest.skip)(reason)
 
 
 def why_no_gimp(tree: Path = TREE) -> str:

@@ -5,19 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from concurrent import futures
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
-from negative_studio import NegativeStudio, expected_negative, picture
+from negative_studio import expected_negative, picture
 from PIL import Image
-from real_gimp import TREES, Gimp, a_gimp, a_screen, why_no_gimp, why_no_screen
-
-from conftest import note, step_aside
-from frisket.rpc.stubs import studio_pb2_grpc
+from real_gimp import TREES, Gimp, a_gimp, a_screen, step_aside, why_no_gimp, why_no_screen
+from running_studio import a_studio
 
 pytestmark = [pytest.mark.gimp, pytest.mark.slow, pytest.mark.timeout(500)]
 
@@ -176,7 +173,7 @@ def script() -> str:
 
 
 @pytest.fixture(scope="module", params=TREES)
-def done(request) -> tuple[Gimp, dict]:
+def done(request) -> Iterator[tuple[Gimp, dict]]:
     """All cases, done in one GIMP of that Debian: (where its dumps lie, what it told of each)."""
     tree = TREES[request.param]
     if request.param == "3.2" and why_no_gimp(tree):
@@ -186,11 +183,7 @@ def done(request) -> tuple[Gimp, dict]:
         step_aside(reason)
     with contextlib.ExitStack() as stack:
         gimp, screen = stack.enter_context(a_gimp(tree)), stack.enter_context(a_screen())
-        server = grpc.server(futures.ThreadPoolExecutor(8))
-        studio_pb2_grpc.add_StudioServicer_to_server(NegativeStudio(), server)
-        note(gimp, f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
-        server.start()
-        stack.callback(lambda: server.stop(None).wait())
+        stack.enter_context(a_studio(gimp))
         Image.fromarray(np.round(picture()[:H, :W] * 255).astype(np.uint8)).save(gimp.folder / "in.png")
         gimp.seconds = 400
         stack.enter_context(gimp.shown(screen, script()))
