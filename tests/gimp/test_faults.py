@@ -122,23 +122,29 @@ def test_a_server_killed_in_mid_job_and_started_again_does_the_job(gimp, server)
     assert through == undisturbed
 
 
-def test_a_server_that_stays_away_keeps_the_job(gimp, server):
+def test_a_server_that_stays_away_keeps_the_job_and_history_brings_its_result(gimp, server):
     less_patience(gimp, "client.py", REATTACH_SECONDS=2.0)
     server.start()
-    with gimp.started(
-        f"{OPEN}attempt('away', image, {SLOW}); signal('told'); wait_for('back'); attempt('next', image)"
-    ):
+    body = f"""{OPEN}
+attempt("away", image, seed=7, {SLOW}); signal("told"); wait_for("back")
+status, layer = act("history", image); assert status == "success", layer
+dump("brought", raw(layer)); image.remove_layer(layer)
+attempt("next", image, seed=7, {SLOW})
+"""
+    with gimp.started(body):
         job = running_job(server)
         server.kill()
         gimp.wait_for("told")
         server.start()
-        (gimp.folder / "back").touch()
-        out = gimp.finished(60)
         client = server.client("h2")
         assert [event.state for event in client.watch(job)][-1] == jobs_pb2.JOB_STATE_FINISHED
         client.close()
+        (gimp.folder / "back").touch()
+        out = gimp.finished(60)
     unharmed(out["away"], "The connection to the server broke", "connection refused", "What was sent is kept and done")
     succeeded(out["next"])
+    brought, undisturbed = ((gimp.folder / f"{name}.raw").read_bytes() for name in ("brought", "next"))
+    assert brought == undisturbed
 
 
 def test_a_server_that_falls_silent_and_comes_to_again(gimp, server):
