@@ -140,3 +140,28 @@ def test_a_preview_may_name_its_own_box(clock: Clock) -> None:
     for _ in range(2):  # the second one comes too soon
         progress.show(np.full((4, 4, 3), 0.5, np.float32), Box(1, 2, 8, 8))
     assert [box for _, box in tell.previews] == [(1, 2, 8, 8)]
+
+
+class Audience(Listener):
+    """Which may be there or not."""
+
+    there = False
+
+    def wants_preview(self) -> bool:
+        return self.there
+
+
+def test_nothing_is_drawn_that_nobody_sees(clock: Clock) -> None:
+    tell = Audience()
+    progress = Progress(tell)
+    for whole in (progress, progress.portion(0.0, 0.5)):
+        tell.there, tell.previews = False, []
+        with whole.part(0, 1, CROP):
+            clock.now += 1
+            assert not whole.wants_preview()
+            whole(1, 4, np.zeros((2, 2, 3), np.float32))
+            assert not tell.previews
+            tell.there = True
+            assert whole.wants_preview()
+            whole(2, 4, np.zeros((2, 2, 3), np.float32))
+            assert len(tell.previews) == 1

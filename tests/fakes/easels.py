@@ -63,6 +63,15 @@ class FakeEasel:
                 tell.preview(bytes([n]) * 50_000, (n, 1, 2, 3))
         return self.echo(wanted, planes, tell)
 
+    def look(self, wanted, planes, tell):
+        """`n` steps of `step_s`; whether previews were wanted at each."""
+        seen = []
+        for n in range(wanted["n"]):
+            tell.progress((n + 1) / wanted["n"])
+            time.sleep(wanted["step_s"])
+            seen.append(tell.wants_preview())
+        return [Finished(json.dumps(seen), ())]
+
     def hang(self, wanted, planes, tell):
         """Never looks at the flag."""
         tell.progress(0.5)

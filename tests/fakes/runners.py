@@ -38,6 +38,7 @@ class FakeRunner:
         self.began: list[str] = []
         self.stops: dict[str, asyncio.Event] = {}
         self.gate = asyncio.Event()
+        self.shown: list[tuple[str, bool]] = []
         self.closed = False
 
     async def start(self) -> None:
@@ -49,6 +50,9 @@ class FakeRunner:
 
     def cancel(self, job: str) -> None:
         self.stops.setdefault(job, asyncio.Event()).set()
+
+    def show(self, job: str, wanted: bool) -> None:
+        self.shown.append((job, wanted))
 
     async def close(self) -> None:
         self.closed = True

@@ -24,7 +24,7 @@ def opened(tmp_path, runner, max_tries=3):
     store, blobs = Store(tmp_path / "jobs.db"), Blobs(tmp_path / "blobs")
     with ThreadPoolExecutor(1) as thread:
         job, _ = store.add(NewJob("1", "gimp", "inpaint", "patch", "{}", {"pixels": blobs.put(b"abc")}, 3))
-        yield Tools(store, blobs, runner, Watchers(), thread, max_tries), job.id
+        yield Tools(store, blobs, runner, Watchers(runner.show), thread, max_tries), job.id
     store.close()
 
 

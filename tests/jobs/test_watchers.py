@@ -11,7 +11,7 @@ def preview(n: int) -> Preview:
 
 def test_only_watchers_of_the_job_are_woken_and_nobody_stays_behind():
     async def main():
-        watchers = Watchers()
+        watchers = Watchers(lambda job, wanted: None)
         with watchers.joined("a", True) as one, watchers.joined("a", True) as two, watchers.joined("b", True) as other:
             assert len(watchers) == 3
             watchers.wake("a")
@@ -29,7 +29,7 @@ def test_only_watchers_of_the_job_are_woken_and_nobody_stays_behind():
 
 def test_news_that_come_after_clear_are_not_missed():
     async def main():
-        watchers = Watchers()
+        watchers = Watchers(lambda job, wanted: None)
         with watchers.joined("a", True) as watcher:
             watchers.wake("a")
             watcher.clear()
@@ -44,7 +44,7 @@ def test_news_that_come_after_clear_are_not_missed():
 
 def test_the_latest_preview_wins_and_is_given_once_to_each():
     async def main():
-        watchers = Watchers()
+        watchers = Watchers(lambda job, wanted: None)
         with watchers.joined("a", True) as slow, watchers.joined("a", True) as quick:
             watchers.wake("a", preview(1))
             assert quick.take_preview() == preview(1)
@@ -59,12 +59,27 @@ def test_the_latest_preview_wins_and_is_given_once_to_each():
 
 def test_previews_do_not_wake_who_does_not_want_them():
     async def main():
-        watchers = Watchers()
+        watchers = Watchers(lambda job, wanted: None)
         with watchers.joined("a", False) as watcher:
             watchers.wake("a", preview(1))
             assert not await watcher.wait(0.01)
             watchers.wake("a")
             assert await watcher.wait(1)
             assert watcher.take_preview() is None
+
+    asyncio.run(main())
+
+
+def test_previews_are_wanted_while_somebody_sees_them():
+    async def main():
+        told = []
+        watchers = Watchers(lambda job, wanted: told.append((job, wanted)))
+        with watchers.joined("a", False):
+            assert told == []
+            with watchers.joined("a", True), watchers.joined("b", True):
+                with watchers.joined("a", True):
+                    pass
+                assert told == [("a", True), ("b", True), ("a", True)]
+            assert told[3:] == [("b", False), ("a", False)]
 
     asyncio.run(main())

@@ -108,3 +108,24 @@ def test_all_processes_are_renewed(tmp_path):
             await warm(workers)
 
     asyncio.run(run())
+
+
+def test_previews_are_drawn_for_jobs_that_somebody_watches_and_from_then_on(tmp_path):
+    async def main():
+        async with opened(tmp_path, 1) as workers:
+            workers.show("seen", True)
+
+            def joined(event) -> None:
+                workers.show("later", True)
+
+            wanted = []
+            for job, tell in (("seen", lambda e: None), ("unseen", lambda e: None), ("later", joined)):
+                (result,) = await workers.run(assignment(job, "look", n=4, step_s=0.05), tell, keep)
+                wanted.append(json.loads(result.meta))
+            assert wanted[:2] == [[True] * 4, [False] * 4]
+            assert wanted[2][-2:] == [True, True]
+            workers.show("seen", False)
+            (result,) = await workers.run(assignment("seen", "look", n=1, step_s=0.0), lambda e: None, keep)
+            assert json.loads(result.meta) == [False]
+
+    asyncio.run(main())

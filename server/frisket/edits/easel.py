@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class Teller(Protocol):
-    """How a running edit tells where it is. Every call raises errors.Cancelled once the job was cancelled."""
+    """How a running edit tells where it is. Every call raises errors.Cancelled once the job was cancelled.
+
+    It may have `wants_preview() -> bool`, too: whether somebody sees previews. Without it, each is wanted.
+    """
 
     def progress(self, fraction: float) -> None:
         """fraction: 0...1 of the whole job. Cheap; calls that follow each other too quickly are left out."""

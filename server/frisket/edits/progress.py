@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from frisket.edits.easel import Teller
-from frisket.engines.spec import Degradation, Report
+from frisket.engines.spec import Degradation, Report, wants_preview
 from frisket.raster import codecs, pixels
 from frisket.raster.formats import Layout
 from frisket.raster.geometry import Box
@@ -48,7 +48,7 @@ class Progress:
             self._tell.preview(_jpeg(preview), (box.x, box.y, box.width, box.height))
 
     def wants_preview(self) -> bool:
-        return time.monotonic() - self._last_preview >= PREVIEW_SECONDS
+        return time.monotonic() - self._last_preview >= PREVIEW_SECONDS and wants_preview(self._tell)
 
     def check(self) -> None:
         self._tell.check()
@@ -75,6 +75,9 @@ class _Portion:
 
     def preview(self, jpeg: bytes, box: tuple[int, int, int, int]) -> None:
         self._tell.preview(jpeg, box)
+
+    def wants_preview(self) -> bool:
+        return wants_preview(self._tell)
 
     def check(self) -> None:
         self._tell.check()

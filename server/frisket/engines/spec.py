@@ -184,9 +184,9 @@ class Choosy(Protocol):
         ...
 
 
-def wants_preview(report: Report) -> bool:
-    """Whether a preview that came now would be shown."""
-    asked = getattr(report, "wants_preview", None)
+def wants_preview(teller: object) -> bool:
+    """Whether a preview that came now would be shown. teller: a Report, or what a Report tells in turn."""
+    asked = getattr(teller, "wants_preview", None)
     return asked is None or bool(asked())
 
 

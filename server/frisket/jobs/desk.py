@@ -46,7 +46,7 @@ class Desk:
 
     def __init__(self, store: Store, blobs: Blobs, runner: Runner, limits: DeskLimits | None = None) -> None:
         self.blobs, self._limits = blobs, limits or DeskLimits()
-        self._store, self._runner, self._watchers = store, runner, Watchers()
+        self._store, self._runner, self._watchers = store, runner, Watchers(runner.show)
         thread = self._thread = ThreadPoolExecutor(1, thread_name_prefix="frisket-jobs")
         self._tools = Tools(store, blobs, runner, self._watchers, thread, self._limits.max_tries)
         self._queue = FairQueue(self._limits.max_waiting_bytes, self._limits.max_jobs_per_client)

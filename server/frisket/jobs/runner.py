@@ -71,6 +71,10 @@ class Runner(Protocol):
         """Ask a running job to stop; `run` raises when it has. Without effect on a job that does not run."""
         ...
 
+    def show(self, job: str, wanted: bool) -> None:
+        """Whether previews of this job, running or not yet, would be seen; nobody sees them until this is called."""
+        ...
+
     async def close(self) -> None:
         """End all workers. Whatever still runs ends with an error."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from frisket.jobs.runner import Preview
 
@@ -14,12 +14,12 @@ class Watcher:
 
     def __init__(self, previews: bool) -> None:
         self._news = asyncio.Event()
-        self._previews = previews
+        self.previews = previews
         self._preview: Preview | None = None
 
     def wake(self, preview: Preview | None = None) -> None:
         """There is news. A preview takes the place of one that was not fetched; to some it is no news at all."""
-        if preview is not None and not self._previews:
+        if preview is not None and not self.previews:
             return
         self._preview = preview or self._preview
         self._news.set()
@@ -41,21 +41,27 @@ class Watcher:
 
 
 class Watchers:
-    """All watchers by job."""
+    """All watchers by job. show: is told of each job whether somebody wants its previews, whenever that changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[str, bool], None]) -> None:
         self._by_job: dict[str, set[Watcher]] = {}
+        self._show = show
 
     @contextlib.contextmanager
     def joined(self, job: str, previews: bool) -> Iterator[Watcher]:
         """A watcher of this job, for as long as the block lasts. previews: whether it wants them."""
         watcher = Watcher(previews)
         self._by_job.setdefault(job, set()).add(watcher)
+        if previews:
+            self._show(job, True)
         try:
             yield watcher
         finally:
-            self._by_job[job].discard(watcher)
-            if not self._by_job[job]:
+            left = self._by_job[job]
+            left.discard(watcher)
+            if previews and not any(other.previews for other in left):
+                self._show(job, False)
+            if not left:
                 del self._by_job[job]
 
     def wake(self, job: str, preview: Preview | None = None) -> None:

@@ -37,7 +37,7 @@ from frisket.workers.messages import (
     Setup,
     Span,
 )
-from frisket.workers.shm import CONTROL_SIZE, KEPT, aligned, attach
+from frisket.workers.shm import CONTROL_SIZE, KEPT, SHOW, STOP, aligned, attach
 
 PR_SET_PDEATHSIG = 1
 OOM_SCORE = 500  # when memory runs out this process goes before the server does
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 class PipeTeller:
-    """Tells the server, and looks at the byte through which the server tells back. Any thread may call."""
+    """Tells the server, and looks at the bytes through which the server tells back. Any thread may call."""
 
     def __init__(self, conn: connection.Connection, control: mmap.mmap) -> None:
         self._conn, self._control, self._lock = conn, control, threading.Lock()
@@ -67,7 +67,7 @@ class PipeTeller:
             self._conn.send(message)
 
     def check(self) -> None:
-        if self._control[0]:
+        if self._control[STOP]:
             raise Cancelled()
 
     def progress(self, fraction: float) -> None:
@@ -80,6 +80,9 @@ class PipeTeller:
     def preview(self, jpeg: bytes, box: tuple[int, int, int, int]) -> None:
         self.check()
         self.send(Previewed(bytes(jpeg), box))
+
+    def wants_preview(self) -> bool:
+        return bool(self._control[SHOW])
 
 
 class Worker:

@@ -13,8 +13,9 @@ from frisket.errors import FrisketError
 class Setup:
     """The first message. factory: "module:attribute", called with kwargs, gives the easel.
 
-    python_path: folders to import from besides the installed ones. control: a segment whose first byte is 1 when the
-    job that runs shall stop. beat_s: how often the process says that it is Alive.
+    python_path: folders to import from besides the installed ones. control: a segment whose byte shm.STOP is 1 when
+    the job that runs shall stop, and shm.SHOW when somebody sees its previews. beat_s: how often the process says that
+    it is Alive.
     """
 
     factory: str

@@ -43,6 +43,7 @@ class LocalWorkers:
         self._some_free = asyncio.Semaphore(slots)
         self._running: dict[str, Slot | None] = {}  # None: waits for a slot
         self._stopping: set[str] = set()
+        self._shown: set[str] = set()  # jobs whose previews somebody sees
 
     @property
     def slots(self) -> int:
@@ -78,6 +79,7 @@ class LocalWorkers:
                 self._free.remove(slot)
                 self._running[job] = slot
                 try:
+                    slot.show(job in self._shown)
                     return await slot.run(assignment, tell, keep)
                 finally:
                     self._free.append(slot)
@@ -93,6 +95,13 @@ class LocalWorkers:
         slot = self._running[job]
         if slot is not None:
             slot.cancel()
+
+    def show(self, job: str, wanted: bool) -> None:
+        """See jobs.runner.Runner."""
+        (self._shown.add if wanted else self._shown.discard)(job)
+        slot = self._running.get(job)
+        if slot is not None:
+            slot.show(wanted)
 
     def renew(self) -> None:
         """Fresh processes, which find what was installed since: at once, or after what runs."""

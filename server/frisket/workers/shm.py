@@ -25,6 +25,7 @@ SUFFIX = ".shm"
 SMALLEST = 64 << 20  # address space only: pages are taken as they are needed
 KEPT = 256 << 20  # up to this size a segment stays for the next job: fresh pages take 6 times as long to fill
 CONTROL_SIZE = mmap.PAGESIZE
+STOP, SHOW = 0, 1  # bytes of a control segment
 ALIGNMENT = 64  # bytes: planes begin on a cache line
 ZEROS = bytes(1 << 20)
 UNSUPPORTED = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}

@@ -30,7 +30,7 @@ from frisket.workers.messages import (
     Stop,
 )
 from frisket.workers.process import MISSED, WorkerProcess
-from frisket.workers.shm import CONTROL_SIZE, Segment, Tray, aligned, default_folders
+from frisket.workers.shm import CONTROL_SIZE, SHOW, STOP, Segment, Tray, aligned, default_folders
 
 log = logging.getLogger("frisket.workers")
 
@@ -92,7 +92,7 @@ class Slot:
             spans, source, sink = await asyncio.to_thread(self._fill, assignment.inputs)
             if self._cancelled:
                 raise Cancelled()
-            self._signal(0)
+            self._signal(STOP, False)
             self._begun = True
             run = Run(assignment.job, assignment.request, spans, source, sink)
             await asyncio.to_thread(process.send, run)
@@ -119,8 +119,12 @@ class Slot:
         if not self._begun:
             self._inbox.put_nowait(Stop())
             return
-        self._signal(1)
+        self._signal(STOP, True)
         self._killer = asyncio.get_running_loop().call_later(self._settings.grace_s, self._lose_patience)
+
+    def show(self, wanted: bool) -> None:
+        """Whether previews of what runs are drawn."""
+        self._signal(SHOW, wanted)
 
     def renew(self) -> None:
         """A fresh process, which finds what was installed since; a running assignment keeps the old one to its end."""
@@ -144,8 +148,8 @@ class Slot:
     def _control(self) -> Segment:
         return self._control_tray.room(CONTROL_SIZE)
 
-    def _signal(self, value: int) -> None:
-        with self._control.view(0, 1) as flag:
+    def _signal(self, place: int, value: bool) -> None:
+        with self._control.view(place, 1) as flag:
             flag[0] = value
 
     def _lose_patience(self) -> None:
