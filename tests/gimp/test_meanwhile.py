@@ -149,7 +149,7 @@ def test_the_image_is_closed_meanwhile(console, studio, screen, gimp):
     assert studio.left.wait(20)
     screen.window("GIMP Message")
     text = (gimp.folder / "failed.txt").read_text()
-    assert "The image was closed, or its layer deleted, while the server worked" in text
+    assert "It was closed, or its layer deleted, while the server worked" in text
     assert "job-0" in text
     assert console.ask("depth(one)") == 1
     assert not plugin_processes(gimp)

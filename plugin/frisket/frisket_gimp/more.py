@@ -7,11 +7,12 @@ import json
 import os
 
 from frisket.engines.spec import Task
-from frisket.errors import ServerNotRunning, SourceUnsuitable
+from frisket.errors import ServerNotRunning
 from frisket_gimp import layers, pixels, server, settings
 from frisket_gimp.actions import ACTIONS
 from frisket_gimp.languages import _
 from frisket_gimp.parasite import Origin
+from frisket_gimp.procedure import check_unchanged
 from frisket_gimp.progress import Progress, fitting
 from frisket_gimp.versions import Group, Version
 
@@ -21,7 +22,7 @@ VARIATIONS = next(action for action in ACTIONS if action.task == Task.VARIATION.
 
 
 def add(group: Group, like: Version, count: int, address: str) -> None:
-    """Raises FrisketError; SourceUnsuitable also when the group has gone or the image was converted meanwhile."""
+    """Raises FrisketError; ImageChanged when the version has gone or the image was converted meanwhile."""
     kind = pixels.kind_of(group.image)
     source = pixels.find_source(group.image, [like.layer], merged=False, whole=True)
     around, mask = pixels.read(group.image, source, source.box), pixels.read_mask(like.layer)
@@ -36,9 +37,7 @@ def add(group: Group, like: Version, count: int, address: str) -> None:
         session.close()
     finally:
         progress.close()
-    if group.gone or not like.layer.is_valid() or pixels.kind_of(group.image) != kind:
-        what = _("The image was closed or changed, or the layers were deleted, while the server worked")
-        raise SourceUnsuitable(what=what, suggestion=_("The result is kept as job {job}.").format(job=job))
+    check_unchanged(group.image, source, kind, job)
     origin = Origin.of(VARIATIONS.name, like.prompt, source, mask)
     group.add(layers.new_layers(VARIATIONS, group.image, source, pictures, job, origin, source.drift))
 

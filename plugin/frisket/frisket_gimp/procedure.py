@@ -89,7 +89,7 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
         job, pictures, mask = _made(action, image, wish, progress)
     finally:
         progress.close()
-    _check_unchanged(image, wish.source, kind, job)
+    check_unchanged(image, wish.source, kind, job)
     words = str(wish.values.get("prompt", "")).strip()
     origin = Origin.of(action.name, words, wish.source, mask)
     layer = layers.place(action, image, wish.source, pictures, job, wish.values, origin)
@@ -160,7 +160,7 @@ def repeated(
         job, pictures = _painted(action, source, request, around, mask, session, progress)
     finally:
         progress.close()
-    _check_unchanged(image, source, kind, job)
+    check_unchanged(image, source, kind, job)
     return job, pictures
 
 
@@ -175,7 +175,7 @@ def _engines(action: Action, config):
     return lambda: server.engines(address, action.task)
 
 
-def _check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> None:
+def check_unchanged(image, source: pixels.Source, kind: tuple, job: str) -> None:
     """GIMP can be used while the server works. Raises ImageChanged when the result has no place any more."""
     what = ""
     if not image.is_valid() or (source.layer is not None and not source.layer.is_valid()):
