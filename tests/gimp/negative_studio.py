@@ -103,7 +103,7 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
         self.waiting = 0.0  # s in the queue before that
         self.away = 0.0  # s for which nobody can watch, from the middle of a pause on
         self.frames = 0  # previews that were sent
-        self.protocol, self.address = 1, ""
+        self.protocol, self.address = 1, ""  # where it listens
         self.reached, self.left = threading.Event(), threading.Event()
         self._began: dict[str, float] = {}
 

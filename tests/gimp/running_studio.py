@@ -21,7 +21,8 @@ def a_studio(gimp: Gimp) -> Iterator[NegativeStudio]:
     servicer = NegativeStudio()
     server = grpc.server(futures.ThreadPoolExecutor(8))
     studio_pb2_grpc.add_StudioServicer_to_server(servicer, server)
-    note(gimp, f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    note(gimp, servicer.address)
     server.start()
     try:
         yield servicer

@@ -302,7 +302,7 @@ MEDDLING = {
 
 
 def test_what_is_done_to_the_image_meanwhile(gimp, studio, screen, tmp_path):
-    studio.pause = 2.5
+    studio.pause = 2.0
     said = gimp.folder / "said.txt"
     with open(gimp.folder / "plug-ins/frisket/frisket_gimp/procedure.py", "a") as file:
         file.write(OVERHEAR.format(file=f"{gimp.inside}/said.txt"))
