@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from console import plugin_processes
 from PIL import Image
+from real_gimp import a_server
 
 pytestmark = [pytest.mark.gimp, pytest.mark.slow]
 
@@ -123,3 +124,25 @@ out["fitting"] = [progress.fitting(*size) for size in ((512, 512), (512, 10), (1
     assert out["size"] == [320, 240]
     assert out["none"]
     assert out["ms"] < 10
+
+
+DRAWN = """
+def _drawn(self, pixbuf, draw=_Window.draw):
+    with open("{file}", "a") as file:
+        file.write("drawn\\n")
+    draw(self, pixbuf)
+_Window.draw = _drawn
+"""
+
+
+def test_previews_of_a_real_server_are_shown(gimp, screen):
+    y, x = np.mgrid[0:900, 0:1200]
+    waves = (128 + 60 * np.sin(x / 9) * np.cos(y / 7)).astype(np.uint8)
+    Image.fromarray(waves).convert("RGB").save(gimp.folder / "in.png")
+    with open(gimp.folder / "plug-ins/frisket/frisket_gimp/progress.py", "a") as file:
+        file.write(DRAWN.format(file=f"{gimp.inside}/drawn.txt"))
+    body = f"{OPEN}image.select_rectangle(Gimp.ChannelOps.REPLACE, 200, 200, 500, 400); out['status'] = {REMOVE}[0]"
+    with a_server(gimp), gimp.shown(screen, body):
+        assert gimp.finished(90)["status"] == "success"
+    drawn = (gimp.folder / "drawn.txt").read_text().splitlines()
+    assert len(drawn) >= 3, "what is to be worked on, and previews"
