@@ -90,6 +90,12 @@ def test_a_command_that_is_not_there(tmp_path: Path) -> None:
         start_server([str(tmp_path / "nothing")], tmp_path)
 
 
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ServerDidNotStart, match="Not a directory"):
+        start_server(python(""), tmp_path / "file" / "home")
+
+
 def test_one_that_never_answers_is_ended(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     command = ["sh", "-c", "echo thinking; exec sleep 60"]  # speaks sooner than a Python could
     with pytest.raises(ServerDidNotStart) as caught:

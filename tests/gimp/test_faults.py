@@ -244,6 +244,18 @@ def test_a_server_of_another_protocol(gimp, studio):
     unharmed(out["older"], "Server and client do not speak the same version", "protocol 2", "frisket plugin install")
 
 
+def test_a_fault_of_the_plug_in_itself(gimp, studio):
+    layers = gimp.folder / "plug-ins/frisket/frisket_gimp/layers.py"
+    sound = layers.read_text()
+    broken = "\ndef place(*_): raise RuntimeError('a pen leaked')\n"
+    layers.write_text(sound + broken)
+    mend = f"open({gimp.inside + '/plug-ins/frisket/frisket_gimp/layers.py'!r}, 'w').write({sound!r})"
+    out = gimp.run(f"{OPEN}attempt('leak', image); {mend}; attempt('next', image)")
+    title = "Something unexpected happened in the plug-in"
+    unharmed(out["leak"], title, "RuntimeError: a pen leaked", "Please report it")
+    succeeded(out["next"])
+
+
 def test_no_server_and_none_that_starts(gimp):
     note = gimp.folder / "plug-ins/frisket/launch.json"
     fields = json.loads(note.read_text())

@@ -58,7 +58,9 @@ def answered(procedure, work: Callable[[], list]):
         return _failed(procedure, f"{error.title}\n\n{error.cause}\n{error.remedy}")
     except Exception as error:
         traceback.print_exc()
-        return _failed(procedure, f"{_('Something unexpected happened in the plug-in')}\n\n{error!r}")
+        title = _("Something unexpected happened in the plug-in")
+        remedy = _("Please report it: GIMP prints the details where it was started from a terminal.")
+        return _failed(procedure, f"{title}\n\n{type(error).__name__}: {error}\n{remedy}")
     status = GObject.Value(Gimp.PDBStatusType, Gimp.PDBStatusType.SUCCESS)
     return Gimp.ValueArray.new_from_values([status, *values])
 

@@ -28,10 +28,10 @@ def start_server(
     The server outlives the caller and writes to `folder/server.log`. `stop` is asked every 50 ms.
     Raises ServerDidNotStart, Cancelled.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / "server.log"
     stale = _noted(folder)  # after a power cut the note of a dead server may name a process that lives
     try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(log, "ab", opener=_private) as output:
             start = output.tell()
             process = subprocess.Popen(
