@@ -210,6 +210,6 @@ class _Window:
 
 def _title(version: Version) -> str:
     """The prompt, if there was one, and the seed."""
-    if not version.prompt:
+    if not version.words:
         return _("seed {seed}").format(seed=version.seed)
-    return _("{prompt} (seed {seed})").format(prompt=version.prompt, seed=version.seed)
+    return _("{prompt} (seed {seed})").format(prompt=version.words, seed=version.seed)

@@ -38,7 +38,7 @@ def add(group: Group, like: Version, count: int, address: str) -> None:
     finally:
         progress.close()
     check_unchanged(group.image, source, kind, job)
-    origin = Origin.of(VARIATIONS.name, like.prompt, source, mask)
+    origin = Origin.of(VARIATIONS.name, like.words, source, mask)
     group.add(layers.new_layers(VARIATIONS, group.image, source, pictures, job, origin, source.drift))
 
 

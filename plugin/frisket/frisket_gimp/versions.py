@@ -21,7 +21,7 @@ from frisket_gimp import layers, parasite
 @dataclass(frozen=True)
 class Version:
     """One result. request: what it was made from, None when that is not known. engines: ids, the likeliest first.
-    remarks: what it had to do without, and notes of its engine."""
+    remarks: what it had to do without, and notes of its engine. typed: the prompt as it was, None when not known."""
 
     layer: Gimp.Layer
     seed: int
@@ -29,10 +29,16 @@ class Version:
     request: EditRequest | None
     engines: tuple[str, ...]
     remarks: tuple[str, ...]
+    typed: str | None
 
     @property
     def prompt(self) -> str:
         return str(getattr(self.request.params, "prompt", "")) if self.request else ""
+
+    @property
+    def words(self) -> str:
+        """To be shown: a style may have made more of them."""
+        return self.prompt if self.typed is None else self.typed
 
 
 def version_of(layer) -> Version | None:
@@ -45,7 +51,9 @@ def version_of(layer) -> Version | None:
         maker, request = about.get("made_by") or {}, _request(about["request"])
         engines = (request.engine if request else "", maker.get("model", ""), maker.get("engine", ""))
         remarks = tuple(str(text) for text in (*about["degraded"], *about["notes"]))
-        return Version(layer, int(about["seed"]), str(about["job"]), request, tuple(filter(None, engines)), remarks)
+        words = (about.get("origin") or {}).get("words")
+        engines = tuple(filter(None, engines))
+        return Version(layer, int(about["seed"]), str(about["job"]), request, engines, remarks, words)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -89,6 +97,7 @@ class Group:
     def __init__(self, group) -> None:
         self.layer = group
         self.image = group.get_image()
+        self._known: dict[int, Version | None] = {}  # by layer: what a layer keeps may be megabytes
 
     @property
     def gone(self) -> bool:
@@ -96,7 +105,13 @@ class Group:
         return not (self.image.is_valid() and self.layer.is_valid() and self.layer.get_image() == self.image)
 
     def versions(self) -> list[Version]:
-        return [version for child in self.layer.get_children() if (version := version_of(child))]
+        found = []
+        for child in self.layer.get_children():
+            number = child.get_id()
+            if number not in self._known:
+                self._known[number] = version_of(child)
+            found.append(self._known[number])
+        return [version for version in found if version is not None]
 
     def show(self, layer) -> None:
         """That one, and none of the others."""
