@@ -23,6 +23,7 @@ class Kind(enum.Enum):
     CHOICE = "one of several words"
     ENGINE = "an engine's id"
     OPTIONS = "JSON: the engine's own parameters"
+    STYLE = "a style's name"
 
 
 class Selection(enum.Enum):
@@ -121,16 +122,37 @@ class Command:
         return self.label.replace("_", "").replace("...", "")
 
 
+_RATIOS = ("1:1", "5:4", "4:3", "3:2", "16:9", "2:1", "4:5", "3:4", "2:3", "9:16", "1:2")  # width : height
+RATIOS = (("sides", "Larger by the four numbers"), *((ratio, ratio) for ratio in _RATIOS))
+_SIDES = (("left", "Left"), ("right", "Right"), ("top", "At the top"), ("bottom", "At the bottom"))
+ANCHORS = (("centre", "In the middle"), *_SIDES)
 _AUTOMATIC = "; -1 = automatic"
 _SIDE = "How much is added on this side"
 _ALL = (
     Argument("prompt", Kind.WORDS, "_Prompt", "What to paint"),
     Argument("negative-prompt", Kind.WORDS, "_Avoid", "What not to paint"),
+    Argument("style", Kind.STYLE, "Sty_le", "Words, and perhaps an engine, around the prompt; empty = none"),
     Argument("random-seed", Kind.FLAG, "_New seed each time", "Otherwise the seed below", True),
     Argument("seed", Kind.WHOLE, "See_d", "The same seed gives the same picture", 0, 0, 2147483647),
     Argument("count", Kind.WHOLE, "_How many", "Pictures to choose from", 1, 1, 8),
     Argument("strength", Kind.SHARE, "Stren_gth", "How far from what is there: 0 = it stays as it is", 0.5),
     Argument("tileable", Kind.FLAG, "Opposite edges _fit together", "For patterns", False),
+    Argument(
+        "aspect",
+        Kind.CHOICE,
+        "Ma_ke the canvas",
+        "To this ratio of width to height, or by the four numbers",
+        "sides",
+        choices=RATIOS,
+    ),
+    Argument(
+        "anchor",
+        Kind.CHOICE,
+        "Picture sta_ys",
+        "Where the picture lies in a canvas that grows to a ratio",
+        "centre",
+        choices=ANCHORS,
+    ),
     Argument(
         "unit",
         Kind.CHOICE,
@@ -205,6 +227,7 @@ ARGUMENTS = {argument.name: argument for argument in _ALL}
 
 _SEED = ("random-seed", "seed")
 _DIALS = ("grow", "feather")
+_FOUR = ("left", "right", "top", "bottom")
 _SENT = "Sends {} to a Frisket server, and puts what comes back into {}. Nothing else of the image changes."
 
 ACTIONS = (
@@ -217,7 +240,7 @@ ACTIONS = (
         "fill",
         Selection.NEEDED,
         Result.MASKED,
-        main=("prompt", *_SEED, "count", "context"),
+        main=("prompt", "style", *_SEED, "count", "context"),
         folded=("negative-prompt", *_DIALS, "sample-merged"),
         button="_Fill",
         words="_Prompt (empty: continue the surroundings)",
@@ -242,7 +265,7 @@ ACTIONS = (
         "expansion",
         Selection.IGNORED,
         Result.CANVAS,
-        main=("unit", "left", "right", "top", "bottom", "transparent", "prompt", *_SEED, "count"),
+        main=("aspect", "anchor", "unit", *_FOUR, "transparent", "prompt", "style", *_SEED, "count"),
         folded=("negative-prompt", "context", "sample-merged"),
         button="Ex_pand",
         words="_Prompt (empty: continue the picture)",
@@ -257,7 +280,7 @@ ACTIONS = (
         "variation",
         Selection.OPTIONAL,
         Result.MASKED,
-        main=("strength", "count", "prompt", *_SEED),
+        main=("strength", "count", "prompt", "style", *_SEED),
         folded=("negative-prompt", "tileable", "context", *_DIALS, "sample-merged"),
         button="Var_y",
         words="_Prompt (empty: stay what it is)",
@@ -299,7 +322,7 @@ ACTIONS = (
         "text",
         Selection.OPTIONAL,
         Result.PLAIN,
-        main=("prompt", *_SEED, "count"),
+        main=("prompt", "style", *_SEED, "count"),
         folded=("negative-prompt",),
         button="_Paint",
         wants_layer=False,
@@ -313,7 +336,7 @@ ACTIONS = (
         "edit",
         Selection.OPTIONAL,
         Result.MASKED,
-        main=("prompt", *_SEED, "count"),
+        main=("prompt", "style", *_SEED, "count"),
         folded=("negative-prompt", "context", *_DIALS, "sample-merged"),
         button="Chan_ge",
         words="_Instruction (such as: make it winter)",

@@ -9,16 +9,24 @@ from typing import TypeVar
 import gi
 
 from frisket.errors import Cancelled, FrisketError
+from frisket.raster.geometry import Size
 from frisket.rpc.stubs.models_pb2 import Engine
+from frisket_gimp import settings
 from frisket_gimp.actions import Action, Argument, Kind
+from frisket_gimp.languages import _
 from frisket_gimp.options import Options
+from frisket_gimp.prompt_field import PromptField
+from frisket_gimp.style_row import StyleRow
 
 gi.require_version("Gtk", "3.0")
+gi.require_version("Gdk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
+from gi.repository import Gdk, GimpUi, GLib, GObject, Gtk  # noqa: E402
 
 T = TypeVar("T")
 SETTLED = 300  # ms without a change after which the server is asked
+OTHER_PARTS = 230  # px of a dialog that are not scrolled: its title, the lines about the plan, the buttons
+EXTENT = ("aspect", "anchor", "unit", *settings.SIDES)
 PLANS_NOTHING = ("negative-prompt", "random-seed", "seed", "into", "operation")
 
 
@@ -26,6 +34,7 @@ def ask(
     action: Action,
     procedure,
     config,
+    canvas: Size,
     estimate: Callable[[], Callable[[], str]],
     engines: Callable[[], Callable[[], list[Engine]]],
 ) -> None:
@@ -37,15 +46,19 @@ def ask(
     GimpUi.init("plug-in-frisket")
     dialog = GimpUi.ProcedureDialog.new(procedure, config, action.title)
     shown = {argument.name: _widget(dialog, action, argument) for argument in action.arguments}
-    boxes = _lines(dialog, config, shown)
+    boxes = _lines(dialog, config, shown, action.task)
     dialog.fill_box("main", [*(boxes[name] for name in action.main if boxes[name])])
     dialog.fill_box("folded-box", [*(boxes[name] for name in (*action.folded, "server") if boxes[name])])
     dialog.get_label("folded-label", "Advanced", False, False)
     dialog.fill_expander("folded", "folded-label", False, "folded-box")
-    dialog.fill(["main", "folded"])
-    _add_engines(dialog, config, engines)
+    everything = dialog.fill_box("everything", ["main", "folded"])
+    _scrolled(dialog, everything)
+    _add_engines(dialog, everything, config, engines)
+    if "aspect" in shown:
+        _add_extent(dialog, config, shown, canvas)
     _add_estimate(dialog, action, config, estimate)
     dialog.set_ok_label(action.button)
+    dialog.set_default_response(Gtk.ResponseType.OK)
     if "prompt" in action.main:
         shown["prompt"].grab_focus()  # else the button has it, and the first blank of a prompt presses it
     accepted = dialog.run()
@@ -64,16 +77,59 @@ def _widget(dialog, action: Action, argument: Argument):
     if argument.kind is Kind.SHARE:
         return dialog.get_scale_entry(argument.name, 1.0)
     if argument.kind is Kind.CHOICE:
-        return dialog.get_widget(argument.name, GimpUi.StringComboBox.__gtype__)
+        return dialog.get_widget(argument.name, GObject.TYPE_NONE)  # GIMP's own choice
     return None
 
 
-def _lines(dialog, config, shown) -> dict[str, str]:
+def _scrolled(dialog, everything) -> None:
+    """So that nothing lies beyond a small screen, whatever is unfolded."""
+    scroll = dialog.fill_scrolled_window("everything-scroll", "everything")
+    screen = Gdk.Display.get_default().get_monitor(0).get_workarea()
+    scroll.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
+    scroll.set_propagate_natural_height(True)
+    limit = screen.height - OTHER_PARTS
+    scroll.set_max_content_height(limit)
+
+    def fit() -> bool:  # what is unfolded is seen, as far as there is room
+        scroll.set_min_content_height(min(everything.get_preferred_height()[1], limit))
+        return False
+
+    everything.connect("size-allocate", lambda *_given: GLib.idle_add(fit))
+    everything.set_focus_vadjustment(scroll.get_vadjustment())  # Tab brings what it comes to into sight
+    dialog.fill(["everything-scroll"])
+
+
+def _add_extent(dialog, config, shown, canvas: Size) -> None:
+    """A line with the new size; what the chosen ratio makes meaningless is greyed."""
+    label = Gtk.Label(xalign=0.0)
+    dialog.get_content_area().pack_start(label, False, False, 0)
+    label.show()
+
+    def follow(*_given) -> None:
+        values = {name: config.get_property(name) for name in EXTENT}
+        by_sides = values["aspect"] == "sides"
+        for name in EXTENT[1:]:
+            shown[name].set_sensitive(by_sides != (name == "anchor"))
+        sides = settings.added(values, canvas)
+        size = Size(canvas.width + sides["left"] + sides["right"], canvas.height + sides["top"] + sides["bottom"])
+        label.set_text(_("The canvas of {old} px becomes {new} px.").format(old=canvas, new=size))
+
+    handlers = [config.connect(f"notify::{name}", follow) for name in EXTENT]
+    dialog.connect("destroy", lambda _dialog: [config.disconnect(handler) for handler in handlers])
+    follow()
+
+
+def _lines(dialog, config, shown, task: str) -> dict[str, str]:
     """What is put into the dialog for each argument; two that belong together share a line, under the first one."""
-    lines = {name: name for name in shown}
+    lines = {name: "" if name == "style" else name for name in shown}
     for name in ("prompt", "negative-prompt"):
         if name in shown:
-            dialog.fill_box(f"{name}-box", [f"{name}-label", f"{name}-scroll"])
+            box = dialog.fill_box(f"{name}-box", [f"{name}-label", f"{name}-scroll"])
+            _add_history(dialog, box, shown[name], task, name)
+            if name == "prompt" and "style" in shown:
+                row = StyleRow(dialog, config).box
+                box.pack_start(row, False, False, 0)
+                box.reorder_child(row, 0)
             lines[name] = f"{name}-box"
     for first, second in (("random-seed", "seed"), ("left", "right"), ("top", "bottom")):
         if first in shown:
@@ -84,6 +140,18 @@ def _lines(dialog, config, shown) -> dict[str, str]:
     if "seed" in shown:
         dialog.set_sensitive("seed", True, config, "random-seed", True)  # greyed while each run gets a new one
     return lines
+
+
+def _add_history(dialog, box, view, task: str, name: str) -> None:
+    """Beside the field's label."""
+    label = box.get_children()[0]
+    box.remove(label)
+    line = Gtk.Box()
+    line.pack_start(label, True, True, 0)
+    line.pack_start(PromptField(dialog, view, task, name).button, False, False, 0)
+    box.pack_start(line, False, False, 0)
+    box.reorder_child(line, 0)
+    line.show_all()
 
 
 def _words(dialog, name: str, title: str, height: int):
@@ -98,13 +166,14 @@ def _words(dialog, name: str, title: str, height: int):
     return view
 
 
-def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[Engine]]]) -> None:
+def _add_engines(dialog, everything, config, engines: Callable[[], Callable[[], list[Engine]]]) -> None:
     """A name to type or to choose, among those that the server has told, and the options of the one chosen; empty = the
     server's choice."""
     combo = Gtk.ComboBoxText.new_with_entry()
     entry = combo.get_child()
     entry.set_text(config.get_property("engine") or "")
     entry.set_placeholder_text("the server's choice")
+    entry.set_activates_default(True)
     completion = Gtk.EntryCompletion(model=combo.get_model(), inline_completion=True, popup_completion=False)
     completion.set_text_column(0)
     entry.set_completion(completion)
@@ -113,8 +182,8 @@ def _add_engines(dialog, config, engines: Callable[[], Callable[[], list[Engine]
     row.pack_start(label, False, False, 0)
     row.pack_start(combo, True, True, 0)
     options = Options(config)
-    dialog.get_content_area().pack_start(row, False, False, 0)
-    dialog.get_content_area().pack_start(options.expander, False, False, 0)
+    everything.pack_start(row, False, False, 0)
+    everything.pack_start(options.expander, False, False, 0)
     row.show_all()
     gone: list[bool] = []
     known: list[Engine] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,9 +11,9 @@ from gi.repository import Gimp, GLib, GObject
 
 from frisket.client.client import with_region
 from frisket.edits.requests import EditRequest
-from frisket.errors import Cancelled, FrisketError, ImageChanged, SourceUnsuitable
-from frisket.raster.geometry import Box
-from frisket_gimp import layers, pixels, server, settings
+from frisket.errors import Cancelled, FrisketError, ImageChanged, SettingsUnwritable, SourceUnsuitable
+from frisket.raster.geometry import Box, Size
+from frisket_gimp import kept, layers, pixels, prompts, server, settings, styles
 from frisket_gimp.actions import Action, Result
 from frisket_gimp.languages import _
 from frisket_gimp.parasite import Origin
@@ -80,11 +81,14 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
             action,
             procedure,
             config,
+            Size(image.get_width(), image.get_height()),
             lambda: _estimate(_wish(action, image, drawables, config)),
             lambda: _engines(action, config),
         )
     settings.draw_seed(action, config)
     wish = _wish(action, image, drawables, config)
+    if interactive:
+        _remember(action, wish)
     kind = pixels.kind_of(image)
     progress = Progress(action.title, interactive, picture=action.result is not Result.SELECTION)
     try:
@@ -106,9 +110,19 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
     return layer
 
 
+def _remember(action: Action, wish: Wish) -> None:
+    """The words, for the next dialog. A courtesy: a folder that cannot be written stops nothing."""
+    history = kept.read(prompts.FILE, {})
+    new = prompts.with_run(history, action.task, wish.values)
+    if new != history:
+        with contextlib.suppress(SettingsUnwritable):
+            kept.write(prompts.FILE, new)
+
+
 def _wish(action: Action, image, drawables, config) -> Wish:
     """Raises SourceUnsuitable, ParameterOutOfRange."""
     values = settings.read(action, config)
+    style = styles.called(str(values.get("style", "")), styles.known(kept.folder() / "styles"))
     masked = pixels.selects(image, action.selection)
     merged = bool(values.get("sample-merged", not action.wants_layer))
     whole = not masked and action.result is not Result.CANVAS
@@ -121,7 +135,11 @@ def _wish(action: Action, image, drawables, config) -> Wish:
         selected = [pixels.selected_box(image, source)]
     region = NOWHERE if action.wants_layer else selected[0]
     return Wish(
-        values, source, settings.request(action, values, source.frame.size, source.format, region), selected, masked
+        values,
+        source,
+        settings.request(action, values, source.frame.size, source.format, region, style),
+        selected,
+        masked,
     )
 
 

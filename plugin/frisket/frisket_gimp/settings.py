@@ -24,6 +24,7 @@ from frisket.errors import ParameterOutOfRange
 from frisket.raster.formats import PixelFormat
 from frisket.raster.geometry import Box, Size
 from frisket_gimp.actions import Action
+from frisket_gimp.styles import Style, applied
 
 Settings = Mapping[str, object]
 SIDES = ("left", "top", "right", "bottom")
@@ -41,8 +42,11 @@ def draw_seed(action: Action, config) -> None:
         config.set_property("seed", int.from_bytes(os.urandom(4), "little") >> 1)
 
 
-def request(action: Action, settings: Settings, canvas: Size, fmt: PixelFormat, region: Box) -> EditRequest:
-    """Raises ParameterOutOfRange."""
+def request(
+    action: Action, settings: Settings, canvas: Size, fmt: PixelFormat, region: Box, style: Style | None = None
+) -> EditRequest:
+    """With the style's part in it. Raises ParameterOutOfRange."""
+    settings = applied(style, settings) if style else settings
     task = Task(action.task)
     make = MAKERS.get(task)
     return EditRequest(
@@ -59,10 +63,31 @@ def request(action: Action, settings: Settings, canvas: Size, fmt: PixelFormat, 
 
 def added(settings: Settings, canvas: Size) -> dict[str, int]:
     """px to add on each side."""
+    aspect = str(settings.get("aspect", "sides"))
+    if aspect != "sides":
+        wide, high = (int(number) for number in aspect.split(":"))
+        return to_ratio(canvas, wide, high, str(settings.get("anchor", "centre")))
     if settings["unit"] != "percent":
         return {side: settings[side] for side in SIDES}
     full = {"left": canvas.width, "top": canvas.height, "right": canvas.width, "bottom": canvas.height}
     return {side: round(settings[side] * full[side] / 100) for side in SIDES}
+
+
+def to_ratio(canvas: Size, wide: int, high: int, anchor: str) -> dict[str, int]:
+    """px to add on each side, so that the canvas gets the ratio wide:high by the least growth, rounded up to whole px.
+
+    anchor: where the picture stays, "centre" or one of the sides; along the side that does not grow it means nothing.
+    """
+    width = max(canvas.width, -(-canvas.height * wide // high))
+    height = max(canvas.height, -(-canvas.width * high // wide)) if width == canvas.width else canvas.height
+    left, right = _split(width - canvas.width, anchor, "left", "right")
+    top, bottom = _split(height - canvas.height, anchor, "top", "bottom")
+    return {"left": left, "top": top, "right": right, "bottom": bottom}
+
+
+def _split(px: int, anchor: str, low: str, high: str) -> tuple[int, int]:
+    before = {low: 0, high: px}.get(anchor, px // 2)
+    return before, px - before
 
 
 def _options(text: str) -> dict:

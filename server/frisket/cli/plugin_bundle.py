@@ -22,6 +22,7 @@ from frisket.errors import PluginFolderInTheWay, PluginFolderNotWritable, Plugin
 NAME = "frisket"  # of folder and script: GIMP wants them equal
 ENTRY = "frisket.py"
 LAUNCH_FILE = "launch.json"
+OURS = ("*.py", "styles/*.json")  # what travels of GIMP's side
 
 # The modules of this package that travel. The client's grpcio transport and everything with numpy stay at home.
 SHIPPED = (
@@ -80,7 +81,7 @@ def build(folder: Path, command: Sequence[str], home: Path) -> None:
     vendor = folder / "vendor"
     ours = plugin_sources()
     package = Path(frisket.__file__).parent
-    for path in sorted(ours.rglob("*.py")):
+    for path in sorted(p for pattern in OURS for p in ours.rglob(pattern)):
         _copy(path, folder / path.relative_to(ours))
     for name in SHIPPED:
         _copy(package / name, vendor / "frisket" / name)
