@@ -159,7 +159,8 @@ def _words(dialog, name: str, title: str, height: int):
     view = dialog.get_widget(name, Gtk.TextView.__gtype__)
     view.set_wrap_mode(Gtk.WrapMode.WORD_CHAR)
     view.set_accepts_tab(False)
-    dialog.get_label(f"{name}-label", title, False, True).set_xalign(0)
+    # No mnemonic: it has the keyboard at first, and a second letter P would keep the button's from pressing it.
+    dialog.get_label(f"{name}-label", title.replace("_", ""), False, False).set_xalign(0)
     scroll = dialog.fill_scrolled_window(f"{name}-scroll", name)
     scroll.set_shadow_type(Gtk.ShadowType.IN)
     scroll.set_size_request(420, height)
