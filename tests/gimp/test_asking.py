@@ -118,3 +118,29 @@ out["size"] = [image.get_width(), image.get_height()]
     assert out == {"status": "success", "size": [320, 320]}
     params = sent(studio, 0).outpaint
     assert (params.top, params.bottom, params.left, params.right) == (40, 40, 0, 0)
+
+
+def test_a_style_of_ones_own_is_saved_and_deleted(gimp, studio, screen, photo):
+    own = gimp.folder / "frisket" / "styles"
+    body = f'{OPEN}out["status"] = fill(image, mode=ASK)[0]'
+    with gimp.shown(screen, body):
+        dialog(screen, "Fill Selection")
+        screen.do("type", "white lines on blue")
+        screen.key("alt+l", "Tab", "space")
+        time.sleep(0.5)
+        screen.key("Return")  # Save as Style...
+        screen.window("^Save as Style$", 8)
+        screen.do("type", "Blueprint")
+        screen.key("Return")
+        saved = json.loads(gimp.wait_for("frisket/styles/blueprint.json", 8).read_text())
+        dialog(screen, "Fill Selection")
+        screen.key("alt+l", "Tab", "space")
+        time.sleep(0.5)
+        screen.key("Down", "Return")  # Delete Style
+        time.sleep(1)
+        left = list(own.iterdir())
+        screen.key("alt+f")
+        out = gimp.finished(15)
+    assert saved == {"name": "Blueprint", "prompt": "{prompt}, white lines on blue"}
+    assert left == []
+    assert out["status"] == "success"

@@ -25,7 +25,7 @@ from gi.repository import Gdk, GimpUi, GLib, GObject, Gtk  # noqa: E402
 
 T = TypeVar("T")
 SETTLED = 300  # ms without a change after which the server is asked
-OTHER_PARTS = 230  # px of a dialog that are not scrolled: its title, the lines about the plan, the buttons
+OTHER_PARTS = 270  # px of a dialog that are not scrolled: its title, the lines about the plan, the buttons
 EXTENT = ("aspect", "anchor", "unit", *settings.SIDES)
 PLANS_NOTHING = ("negative-prompt", "random-seed", "seed", "into", "operation")
 
