@@ -105,8 +105,14 @@ def test_uninstall_leaves_nothing(tmp_path):
     mine, other = settings / "plug-in-frisket-fill-selection.last", settings / "plug-in-other.last"
     mine.write_text("")
     other.write_text("")
-    assert uninstall(plugins) == [plugins / "frisket", mine]
+    styles = tmp_path / "frisket" / "styles"
+    styles.mkdir(parents=True)
+    (styles / "mine.json").write_text("{}")
+    assert uninstall(plugins, settings=False) == [plugins / "frisket"]
+    assert (styles / "mine.json").exists()
+    assert uninstall(plugins) == [tmp_path / "frisket", mine]
     assert os.listdir(plugins) == []
+    assert not styles.parent.exists()
     assert os.listdir(settings) == [other.name]
     assert uninstall(plugins) == []
     assert installed_version(plugins) is None

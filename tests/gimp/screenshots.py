@@ -29,6 +29,7 @@ act("layer-variations", image, mode=Gimp.RunMode.INTERACTIVE)
 for seed in (11, 12):
     image.select_ellipse(Gimp.ChannelOps.REPLACE, {box}); image.remove_layer(fill(image, seed=seed)[1])
 act("history", image, mode=Gimp.RunMode.INTERACTIVE)
+act("server", image, mode=Gimp.RunMode.INTERACTIVE)
 wait_for("never")
 """
 # name of the action -> title of its dialog
@@ -92,6 +93,13 @@ def take(gimp: Gimp, screen: Screen) -> None:
     window = screen.window("^History$", 60)
     time.sleep(2)
     save(screen, "gimp-history.png", window)
+    screen.key("Escape")
+    window = screen.window("^Frisket Server$")
+    time.sleep(3)
+    save(screen, "gimp-server.png", window)
+    screen.key("alt+m")
+    time.sleep(2)
+    save(screen, "gimp-models.png", window)
     screen.key("Escape")
     log = (gimp.folder / "gimp.log").read_text().splitlines()
     print(*(line for line in log if "duplicate mnemonic" in line), sep="\n")

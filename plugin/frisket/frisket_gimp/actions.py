@@ -385,6 +385,15 @@ COMMANDS: tuple[Command, ...] = (
         returns_layer=True,
     ),
     Command(
+        "server",
+        "Frisket _Server...",
+        "Which server does the work, how it is, and which models it has",
+        "In a window; without one, `server` becomes the server that all actions use, empty = the one on this computer.",
+        "server_window",
+        _SERVER,
+        anywhere=True,
+    ),
+    Command(
         "choose-version",
         "_Choose a Version...",
         "Look through the versions in the selected group, keep one or ask for more",

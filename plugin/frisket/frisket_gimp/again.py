@@ -10,7 +10,7 @@ from gi.repository import Gimp, GObject
 from frisket.edits.requests import EditRequest, OutpaintParams
 from frisket.errors import SourceUnsuitable
 from frisket.raster.geometry import Box
-from frisket_gimp import layers, parasite, pixels, procedure, versions
+from frisket_gimp import kept, layers, parasite, pixels, procedure, versions
 from frisket_gimp.actions import ACTIONS, Action, Command, Result
 from frisket_gimp.languages import _
 from frisket_gimp.parasite import Memory
@@ -42,7 +42,7 @@ def _repeat(command: Command, new_seed: bool, run_mode, image, drawables, config
     unit = result.get_parent() if parasite.is_group(result.get_parent()) else result
     with pixels.unseen(image, [unit] if source.merged else []):
         around = pixels.read(image, source, request.region) if action.wants_layer else None
-    address = (config.get_property("server") or "").strip()
+    address = kept.server_address(config.get_property("server") or "")
     job, pictures = procedure.repeated(
         command.title, action, image, source, request, around, origin.mask, address, interactive
     )

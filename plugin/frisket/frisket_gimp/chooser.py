@@ -5,7 +5,7 @@ from __future__ import annotations
 import gi
 
 from frisket.errors import Cancelled, FrisketError, SourceUnsuitable
-from frisket_gimp import more
+from frisket_gimp import kept, more
 from frisket_gimp.actions import Command
 from frisket_gimp.languages import _
 from frisket_gimp.procedure import answered
@@ -30,7 +30,7 @@ def run(command: Command, procedure, run_mode, image, drawables, config):
             what = _("No group of Frisket's versions is selected")
             raise SourceUnsuitable(what=what, suggestion=_("Select one, or a layer in it."))
         if run_mode != Gimp.RunMode.NONINTERACTIVE:
-            choose(group, (config.get_property("server") or "").strip())
+            choose(group, kept.server_address(config.get_property("server") or ""))
         return []
 
     return answered(procedure, work)

@@ -11,7 +11,7 @@ from frisket.errors import JobUnknown, NothingFinished
 from frisket.raster.formats import PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box, Size
 from frisket.rpc.stubs import jobs_pb2
-from frisket_gimp import layers, pixels, procedure, server
+from frisket_gimp import kept, layers, pixels, procedure, server
 from frisket_gimp.actions import ACTIONS, Action, Command, Result
 from frisket_gimp.languages import _
 from frisket_gimp.parasite import Origin
@@ -37,7 +37,7 @@ def run(command: Command, called, run_mode, image, drawables, config):
     """GIMP's run function."""
 
     def work() -> list:
-        address = (config.get_property("server") or "").strip()
+        address = kept.server_address(config.get_property("server") or "")
         if run_mode == Gimp.RunMode.INTERACTIVE:
             from frisket_gimp import history_window
 

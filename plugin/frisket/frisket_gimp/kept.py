@@ -15,6 +15,13 @@ from gi.repository import Gimp
 
 from frisket.errors import SettingsUnwritable
 
+SERVER = "server"  # name of the file that says which server is used
+
+
+def server_address(given: str) -> str:
+    """The server that an action was told to use, else the one chosen for all of them; empty = this computer's."""
+    return given.strip() or str(read(SERVER, {}).get("address", ""))
+
 
 def folder() -> Path:
     """Of this GIMP version and user; made when something is first written."""

@@ -25,17 +25,14 @@ NOWHERE = Box(0, 0, 0, 0)
 @dataclass(frozen=True)
 class Wish:
     """What is to be done, with the settings and the image as they are now. selected: boxes of the source's frame, none
-    where no selection could say more; masked: the selection goes with the request."""
+    where no selection could say more; masked: the selection goes with the request. address: of the server."""
 
     values: settings.Settings
     source: pixels.Source
     request: EditRequest
     selected: list[Box]
     masked: bool
-
-    @property
-    def address(self) -> str:
-        return str(self.values["server"]).strip()
+    address: str
 
 
 def run(action: Action, procedure, run_mode, image, drawables, config):
@@ -134,13 +131,8 @@ def _wish(action: Action, image, drawables, config) -> Wish:
     if masked:
         selected = [pixels.selected_box(image, source)]
     region = NOWHERE if action.wants_layer else selected[0]
-    return Wish(
-        values,
-        source,
-        settings.request(action, values, source.frame.size, source.format, region, style),
-        selected,
-        masked,
-    )
+    request = settings.request(action, values, source.frame.size, source.format, region, style)
+    return Wish(values, source, request, selected, masked, kept.server_address(str(values["server"])))
 
 
 def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, list, bytes | None]:
@@ -191,7 +183,7 @@ def _estimate(wish: Wish):
 
 def _engines(action: Action, config):
     """What the dialog may run off the main thread to know which engines there are."""
-    address = (config.get_property("server") or "").strip()
+    address = kept.server_address(config.get_property("server") or "")
     return lambda: server.engines(address, action.task)
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from frisket.client import places, session
@@ -13,8 +17,11 @@ from frisket.edits.requests import EditRequest
 from frisket.engines.spec import Task
 from frisket.errors import FrisketError, ServerNotRunning
 from frisket.raster.geometry import Box
+from frisket.rpc.stubs import jobs_pb2
 from frisket.rpc.stubs.models_pb2 import Engine
+from frisket_gimp.languages import _
 
+STOPPING = 30.0  # s until a server that was told to end is given up
 NAME = "gimp"  # among the server's clients
 NOTE = Path(__file__).parents[1] / "launch.json"  # left by `frisket plugin install`
 # A sandbox cannot run a program of the host, and GIMP's own Python settings would break another interpreter.
@@ -25,17 +32,17 @@ NOT_FOR_OTHERS = ("PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "
 def opened(progress, address: str) -> Session:
     """A server, started when there is none. Raises FrisketError."""
     try:
-        found = _found(address)
+        found = reached(address)
     except ServerNotRunning:
         found = _started(progress)
     progress.target = found
-    progress.tell("Asking the server what it needs…")
+    progress.tell(_("Asking the server what it needs…"))
     return found
 
 
 def estimate(address: str, request: EditRequest, selected: list[Box]) -> str:
     """A line for the dialog. Raises ServerNotRunning: one is started when it is needed."""
-    found = _found(address)
+    found = reached(address)
     try:
         plan = found.plan(request, selected)
     except FrisketError as error:
@@ -48,27 +55,92 @@ def estimate(address: str, request: EditRequest, selected: list[Box]) -> str:
 
 def engines(address: str, task: str) -> list[Engine]:
     """Those that do it, the server's own choice first. Raises FrisketError."""
-    found = _found(address)
+    found = reached(address)
     try:
         return found.client.engines(Task(task))
     finally:
         found.close()
 
 
-def _found(address: str) -> Session:
+def reached(address: str) -> Session:
+    """A session with that server, or the one of this computer; made without connecting where an address is given.
+
+    Raises ServerNotRunning, TokenWrong, LinkInvalid.
+    """
     if address:
         return session.at(address, os.environ.get("FRISKET_TOKEN", ""), NAME)
     return session.running(_noted()[0], NAME)
 
 
+@dataclass(frozen=True)
+class Report:
+    """How a server is. running, waiting: jobs, of all its clients. broken: engines that cannot be used, and why."""
+
+    address: str
+    version: str
+    ready: bool
+    engines: tuple[str, ...]
+    broken: dict[str, str]
+    running: int
+    waiting: int
+
+
+def report(address: str) -> Report:
+    """Raises FrisketError."""
+    session_ = reached(address)
+    try:
+        info, listed = session_.client.server_info(), session_.client.listing()
+        states = [job.state for job in session_.client.jobs()]
+    finally:
+        session_.close()
+    return Report(
+        session_.address,
+        info.version,
+        info.ready,
+        tuple(engine.id for engine in listed.engines),
+        dict(listed.broken),
+        states.count(jobs_pb2.JOB_STATE_RUNNING),
+        states.count(jobs_pb2.JOB_STATE_QUEUED),
+    )
+
+
+def can_start() -> bool:
+    """Whether this plug-in can start and stop the server of this computer: it is told how, and in no sandbox."""
+    return bool(_noted()[1]) and not any(name in os.environ for name in SANDBOXES)
+
+
+def start() -> Session:
+    """The server of this computer, which does not run. Raises FrisketError."""
+    return _start(lambda: False)
+
+
+def stop() -> None:
+    """End the server of this computer as its own signal does: what waits is kept for its next start. Raises
+    ServerNotRunning."""
+    home = _noted()[0]
+    runtime = places.read_runtime(home)
+    os.kill(runtime.pid, signal.SIGTERM)
+    until = time.monotonic() + STOPPING
+    while time.monotonic() < until:
+        try:
+            places.read_runtime(home)
+        except ServerNotRunning:
+            return
+        time.sleep(0.1)
+
+
 def _started(progress) -> Session:
+    if not can_start():
+        raise ServerNotRunning(folder=_noted()[0])
+    progress.tell(_("Starting the Frisket server…"))
+    return _start(lambda: progress.stopped)
+
+
+def _start(stopped: Callable[[], bool]) -> Session:
     home, command = _noted()
-    if not command or any(name in os.environ for name in SANDBOXES):
-        raise ServerNotRunning(folder=home)
-    progress.tell("Starting the Frisket server…")
     for name in NOT_FOR_OTHERS:
         os.environ.pop(name, None)
-    runtime = start_server(command, home, stop=lambda: progress.stopped)
+    runtime = start_server(command, home, stop=stopped)
     return Session(runtime.address, runtime.token, NAME)
 
 

@@ -90,17 +90,20 @@ def as_zip(output: Path, as_json: bool) -> None:
 
 @plugin.command()
 @into_option
+@click.option("--keep-settings", is_flag=True, help="Leave the last values, the chosen server, prompts and styles.")
 @json_option
 @spoken
-def uninstall(into: Path | None, as_json: bool) -> None:
-    """Remove the plug-in and the settings that GIMP keeps for it. Pictures keep their layers.
+def uninstall(into: Path | None, keep_settings: bool, as_json: bool) -> None:
+    """Remove the plug-in and all settings kept for it: last values, the chosen server, prompts, your own styles.
+
+    Pictures keep their layers.
 
     \b
     Example:
       frisket plugin uninstall
     """
     folders, _ = _targets(into)
-    gone = [str(path) for folder in folders for path in plugin_bundle.uninstall(folder.path)]
+    gone = [str(path) for folder in folders for path in plugin_bundle.uninstall(folder.path, not keep_settings)]
     text = "\n".join(f"Removed {path}" for path in gone) or "The plug-in is not installed."
     answer(as_json, {"removed": gone}, text)
 

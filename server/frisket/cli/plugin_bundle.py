@@ -51,6 +51,7 @@ SHIPPED = (
     "client/h2_wire.py",
     "client/launch.py",
     "client/link.py",
+    "client/models.py",
     "client/places.py",
     "client/session.py",
     "client/status.py",
@@ -153,8 +154,9 @@ def _swap(fresh: Path, target: Path, old: Path) -> None:
         raise
 
 
-def uninstall(plugins: Path) -> list[Path]:
-    """Take the plug-in out of `plugins`, and the settings that GIMP kept for it. Returns what was removed.
+def uninstall(plugins: Path, settings: bool = True) -> list[Path]:
+    """Take the plug-in out of `plugins`; with `settings` also what GIMP and the plug-in kept for it: last values, the
+    chosen server, prompts, the user's own styles. Returns what was removed.
 
     Raises PluginFolderInTheWay when the folder there is not ours, PluginFolderNotWritable.
     """
@@ -166,12 +168,19 @@ def uninstall(plugins: Path) -> list[Path]:
                 raise PluginFolderInTheWay(folder=target)
             target.unlink() if target.is_symlink() else shutil.rmtree(target)
             found.append(target)
-        for settings in sorted((plugins.parent / "plug-in-settings").glob("plug-in-frisket-*")):
-            shutil.rmtree(settings) if settings.is_dir() else settings.unlink()
-            found.append(settings)
+        for path in _settings(plugins) if settings else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            found.append(path)
     except OSError as error:
         raise PluginFolderNotWritable(folder=plugins, reason=error.strerror or error) from error
     return found
+
+
+def _settings(plugins: Path) -> list[Path]:
+    """GIMP's own for each procedure, and the folder that frisket_gimp.kept writes."""
+    folder = plugins.parent / "frisket"
+    kept = [folder] if folder.is_dir() else []
+    return kept + sorted((plugins.parent / "plug-in-settings").glob("plug-in-frisket-*"))
 
 
 def installed_version(plugins: Path) -> str | None:

@@ -89,9 +89,17 @@ class Client:
 
     def engines(self, task: Task | None = None) -> list[models_pb2.Engine]:
         """The server's engines, the default for the task first."""
+        return list(self.listing(task).engines)
+
+    def listing(self, task: Task | None = None) -> studio_pb2.ListModelsResponse:
+        """The same, with those that could not be read, and why."""
         number = convert.TASKS[task] if task else models_pb2.TASK_UNSPECIFIED
-        reply = self._unary("ListModels", studio_pb2.ListModelsRequest(task=number), studio_pb2.ListModelsResponse)
-        return list(reply.engines)
+        return self._unary("ListModels", studio_pb2.ListModelsRequest(task=number), studio_pb2.ListModelsResponse)
+
+    @property
+    def transport(self) -> Transport:
+        """For frisket.client.models."""
+        return self._transport
 
     def plan(self, request: EditRequest, selection: Sequence[Box]) -> Plan:
         """Which region to send for a selection (canvas boxes), and how it would be worked on."""

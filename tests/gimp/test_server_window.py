@@ -1,0 +1,154 @@
+"""*Frisket Server* in the real GIMP: which server, how it is, and its models."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from real_gimp import a_server
+
+from fakes.hub import FakeHub
+from fakes.model_server import LICENCE
+from fakes.weights import pipeline
+from frisket.client.models import Models
+from frisket.client.places import read_runtime
+from frisket.errors import ServerNotRunning
+from frisket.rpc.stubs import models_pb2
+
+pytestmark = [pytest.mark.gimp, pytest.mark.slow]
+
+OPEN = """
+image = load(); Gimp.Display.new(image); Gimp.displays_flush()
+out["status"] = act("server", image, mode=Gimp.RunMode.INTERACTIVE)[0]
+"""
+PAINT = {
+    "title": "Paint",
+    "repository": "acme/paint",
+    "revision": "main",
+    "family": "sd15-inpaint",
+    "licence": LICENCE,
+    "memory_needed": 5,
+}
+
+
+@pytest.fixture
+def photo(gimp):
+    array = np.random.default_rng(7).integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    Image.fromarray(array).save(gimp.folder / "in.png")
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub on this machine, the only one that a server started from here knows."""
+    for name in [n for n in os.environ if n.lower().endswith("_proxy") or n.startswith("HF_")]:
+        monkeypatch.delenv(name)
+    with FakeHub({"acme/paint": pipeline(unet_bytes=400_000)}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        yield hub
+
+
+def kept(gimp) -> dict:
+    return json.loads((gimp.folder / "frisket" / "server.json").read_text())
+
+
+def test_the_server_that_is_chosen_is_the_one_of_all_actions(gimp, photo):
+    body = """
+image = load(); image.select_rectangle(Gimp.ChannelOps.REPLACE, 20, 20, 30, 30)
+out["first"] = fill(image)[0]
+out["set"] = act("server", image, server="127.0.0.1:9")[0]
+out["nobody"] = fill(image)
+out["wrong"] = act("server", image, server="frisket://nonsense")
+out["still"] = fill(image)[0]
+out["back"] = act("server", image)[0]
+out["last"] = fill(image)[0]
+"""
+    with a_server(gimp):
+        out = gimp.run(body)
+    assert [out[name] for name in ("first", "set", "back", "last")] == ["success"] * 4
+    assert out["nobody"][0] == out["wrong"][0] == out["still"] == "execution-error"
+    assert "127.0.0.1:9" in out["nobody"][1]
+    assert kept(gimp) == {"address": ""}
+    assert (gimp.folder / "frisket" / "server.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_its_window_tells_how_the_server_is_and_takes_another_one(gimp, screen, photo):
+    with a_server(gimp), gimp.shown(screen, OPEN):
+        window = screen.window("^Frisket Server$", 60)
+        time.sleep(1.5)
+        screen.shot(gimp.folder / "server.png", window)
+        screen.key("alt+a")
+        screen.key("Tab")
+        runtime = read_runtime(gimp.folder / "frisket-home")
+        screen.do("type", runtime.address)
+        screen.key("Return")
+        time.sleep(1)
+        assert kept(gimp) == {"address": runtime.address}
+        screen.shot(gimp.folder / "server-there.png", window)
+        screen.key("alt+t")
+        time.sleep(0.5)
+        assert kept(gimp) == {"address": ""}
+        screen.key("Escape")
+        assert gimp.finished()["status"] == "success"
+
+
+def test_a_model_is_fetched_checked_and_removed(gimp, screen, photo, hub):
+    home = gimp.folder / "frisket-home"
+    (home / "catalogue").mkdir(parents=True)
+    (home / "catalogue" / "mine.json").write_text(json.dumps({"models": {"paint": PAINT}}))
+
+    def state(models: Models) -> int:
+        return next(model.state for model in models.catalogue().models if model.id == "paint")
+
+    def wait(models: Models, wanted: int) -> None:
+        until = time.monotonic() + 30
+        while state(models) != wanted:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+
+    with a_server(gimp) as client, gimp.shown(screen, OPEN):
+        models = Models(client.transport)
+        window = screen.window("^Frisket Server$", 60)
+        screen.key("alt+m")
+        time.sleep(1.5)
+        screen.key("End")  # of the list
+        time.sleep(0.5)
+        screen.shot(gimp.folder / "models.png", window)
+        screen.key("alt+d")
+        time.sleep(1)
+        screen.shot(gimp.folder / "terms.png")
+        screen.key("alt+y")
+        wait(models, models_pb2.Model.STATE_INSTALLED)
+        time.sleep(1)
+        screen.shot(gimp.folder / "installed.png", window)
+        screen.window("^Frisket Server$")
+        screen.key("alt+h")
+        time.sleep(1)
+        screen.shot(gimp.folder / "checked.png", window)
+        screen.key("alt+r")
+        time.sleep(1)
+        screen.key("alt+y")
+        wait(models, models_pb2.Model.STATE_AVAILABLE)
+        screen.window("^Frisket Server$")
+        screen.key("Escape")
+        assert gimp.finished()["status"] == "success"
+
+
+def test_this_computers_server_is_stopped(gimp, screen, photo):
+    with a_server(gimp), gimp.shown(screen, OPEN):
+        screen.window("^Frisket Server$", 60)
+        time.sleep(1.5)
+        screen.key("alt+o")
+        until = time.monotonic() + 20
+        while True:
+            try:
+                read_runtime(gimp.folder / "frisket-home")
+            except ServerNotRunning:
+                break
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        screen.key("Escape")
+        assert gimp.finished()["status"] == "success"
