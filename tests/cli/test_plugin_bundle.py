@@ -136,3 +136,9 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 def test_sources_are_found_in_a_checkout():
     assert (plugin_bundle.plugin_sources() / "frisket.py").is_file()
+
+
+def test_the_shipped_styles_travel(bundle):
+    shipped = {path.name for path in (plugin_bundle.plugin_sources() / "styles").glob("*.json")}
+    assert "watercolour.json" in shipped
+    assert {path.name for path in (bundle / "styles").iterdir()} == shipped
