@@ -22,7 +22,7 @@ from frisket.errors import PluginFolderInTheWay, PluginFolderNotWritable, Plugin
 NAME = "frisket"  # of folder and script: GIMP wants them equal
 ENTRY = "frisket.py"
 LAUNCH_FILE = "launch.json"
-OURS = ("*.py", "styles/*.json")  # what travels of GIMP's side
+OURS = ("*.py", "styles/*.json", "locale/*.po")  # what travels of GIMP's side
 
 # The modules of this package that travel. The client's grpcio transport and everything with numpy stay at home.
 SHIPPED = (
