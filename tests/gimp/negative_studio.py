@@ -10,6 +10,7 @@ import grpc
 import numpy as np
 from PIL import Image
 
+from frisket.edits.requests import to_json
 from frisket.raster.geometry import Box
 from frisket.rpc import convert
 from frisket.rpc.stubs import edits_pb2, images_pb2, jobs_pb2, models_pb2, studio_pb2, studio_pb2_grpc
@@ -103,6 +104,8 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
         self.waiting = 0.0  # s in the queue before that
         self.away = 0.0  # s for which nobody can watch, from the middle of a pause on
         self.frames = 0  # previews that were sent
+        self.trained = False
+        self.request_json = '{"for": "the layer"}'  # what is told of every request; empty = the truth
         self.protocol, self.address = 1, ""  # where it listens
         self.reached, self.left = threading.Event(), threading.Event()
         self._began: dict[str, float] = {}
@@ -121,7 +124,9 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
             models_pb2.Param(name="gain", kind=kinds.KIND_FLOAT, default_value=value(number=0.5), low=0, high=1),
             models_pb2.Param(name="word", kind=kinds.KIND_TEXT, default_value=value(text="")),
         ]
-        return studio_pb2.ListModelsResponse(engines=[models_pb2.Engine(id="negative", params=params)])
+        return studio_pb2.ListModelsResponse(
+            engines=[models_pb2.Engine(id="negative", params=params, trained=self.trained)]
+        )
 
     def PlanEdit(self, request, context):
         canvas = Box.of(convert.size_from_proto(request.request.canvas))
@@ -184,7 +189,7 @@ class NegativeStudio(studio_pb2_grpc.StudioServicer):
             seed=header.request.seed + request.index,
             notes=["A note with an umlaut: ü"],
             degraded=[edits_pb2.Degradation(kind=edits_pb2.Degradation.KIND_TILED, detail="Tiled.")],
-            request_json='{"for": "the layer"}',
+            request_json=self.request_json or to_json(convert.request_from_proto(header.request)),
             maker=jobs_pb2.Maker(software="Frisket 9", engine="a", model="m", revision="r", trained=True),
             total_bytes=len(pixels) + len(mask),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -54,15 +56,19 @@ again = load("out.xcf"); dump_visible(again, "reopened"); out["reopened"] = stat
     x0, y0, x1, y1 = out["before"]["bounds"][1:]
     new, old = out["after"]["layers"]
     assert [old] == out["before"]["layers"]
-    assert new["name"] == "Frisket fill (seed 7)"
+    assert new["name"] == "a red barn (seed 7)"
     assert new["box"] == [x0 - 16, y0 - 16, x1 - x0 + 32, y1 - y0 + 32]
     assert (new["mask"], new["edit_mask"], new["visible"]) == (True, False, True)
     for key in ("selected", "bounds", "foreground"):
         assert out["after"][key] == out["before"][key]
     assert out["selection_same"]
     assert out["reopened"]["layers"] == out["after"]["layers"]
+    origin = out["parasite"].pop("origin")
+    kept = zlib.decompress(base64.b64decode(origin.pop("mask")))
+    assert origin.pop("layer") > 0
+    assert origin == {"action": "fill-selection", "words": "a red barn", "masked": True, "srgb": False}
     assert out["parasite"] == {
-        "version": 1,
+        "version": 2,
         "request": '{"for": "the layer"}',
         "seed": 7,
         "job": "job-0",
@@ -77,6 +83,7 @@ again = load("out.xcf"); dump_visible(again, "reopened"); out["reopened"] = stat
     box = new["box"]
     inside = selection[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
     np.testing.assert_array_equal(np.frombuffer(mask, np.uint8).reshape(inside.shape), inside)
+    assert kept == mask
 
 
 PRECISIONS = ["U8_NON_LINEAR", "U8_LINEAR", "U16_NON_LINEAR", "U16_LINEAR", "U32_NON_LINEAR", "HALF_LINEAR"]

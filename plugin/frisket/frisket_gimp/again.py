@@ -93,6 +93,8 @@ def _source(action: Action, image, memory: Memory) -> Source:
     source = pixels.find_source(image, [layer] if layer else [], layer is None, whole and layer is not None)
     if action.result is Result.CANVAS:
         source = _before_it_grew(source, request)
+    if origin.srgb:
+        source = pixels.in_srgb(source)
     fits = source.frame.size == request.canvas and source.format == request.format
     if not fits or (action.wants_layer and not source.box.holds(request.region)):
         what = _("What this layer was made from has another size, place or kind of pixels now")

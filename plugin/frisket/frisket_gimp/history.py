@@ -85,7 +85,8 @@ def bring(made: tuple[str, list], image) -> tuple[Gimp.Layer, str]:
     request = from_json(pictures[0].request_json)
     action, fmt = OF_TASK[request.task.value], pictures[0].format
     remark = ""
-    source = _place_in(image, action, request, fmt) if image is not None else None
+    trained = pictures[0].maker is not None and pictures[0].maker.trained
+    source = _place_in(image, action, request, fmt, trained) if image is not None else None
     if source is None:
         if image is not None:
             remark = _("It was made for an image of another size or kind, so it is in a new one.")
@@ -101,10 +102,17 @@ def bring(made: tuple[str, list], image) -> tuple[Gimp.Layer, str]:
     return layer, remark
 
 
-def _place_in(image, action: Action, request: EditRequest, fmt: PixelFormat) -> Source | None:
-    """Where it belongs in this image; None where it does not suit."""
-    if image.get_base_type() != _base(fmt) or pixels.samples_of(image) != (fmt.samples, fmt.transfer):
+def _place_in(image, action: Action, request: EditRequest, fmt: PixelFormat, trained: bool) -> Source | None:
+    """Where it belongs in this image; None where it does not suit. trained: of the engine that made it."""
+    srgb = trained and pixels.has_own_space(image) and (fmt.samples, fmt.transfer) == (Samples.F32, Transfer.PERCEPTUAL)
+    if image.get_base_type() != _base(fmt) or not (srgb or pixels.samples_of(image) == (fmt.samples, fmt.transfer)):
         return None
+    source = _frame_in(image, action, request, fmt)
+    return replace(source, srgb=srgb) if source else None
+
+
+def _frame_in(image, action: Action, request: EditRequest, fmt: PixelFormat) -> Source | None:
+    """The same for an image of its kind."""
     canvas = Box(0, 0, image.get_width(), image.get_height())
     chosen = next(iter(image.get_selected_layers()), None)
     params = request.params

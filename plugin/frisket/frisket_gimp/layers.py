@@ -10,7 +10,7 @@ from frisket.raster.geometry import Size
 from frisket_gimp import parasite
 from frisket_gimp.actions import Action, Result
 from frisket_gimp.parasite import Origin
-from frisket_gimp.pixels import Source, native_format
+from frisket_gimp.pixels import Source, wire_format
 from frisket_gimp.settings import Settings, added
 
 LONGEST_NAME = 40  # characters of a prompt
@@ -174,7 +174,7 @@ def _layer(image, source: Source, picture, job: str, index: int, action: Action,
     layer = bare(image, name, size, fmt.layout)
     if layer.get_mode() == Gimp.LayerMode.NORMAL:  # the legacy mode has its space fixed
         layer.set_composite_space(COMPOSITE_SPACES[image.get_precision().value_nick.split("-", 1)[1]])
-    write(layer, native_format(layer), picture.pixels)
+    write(layer, wire_format(layer, source), picture.pixels)
     if action.result in (Result.MASKED, Result.CANVAS) or picture.mask.count(255) < len(picture.mask):
         _add_mask(layer, picture.mask)
     layer.set_visible(index == 0)

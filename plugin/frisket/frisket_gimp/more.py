@@ -25,6 +25,8 @@ def add(group: Group, like: Version, count: int, address: str) -> None:
     """Raises FrisketError; ImageChanged when the version has gone or the image was converted meanwhile."""
     kind = pixels.kind_of(group.image)
     source = pixels.find_source(group.image, [like.layer], merged=False, whole=True)
+    if like.srgb:
+        source = pixels.in_srgb(source)
     around, mask = pixels.read(group.image, source, source.box), pixels.read_mask(like.layer)
     progress = Progress(_("More Like This"), interactive=True)
     try:

@@ -27,7 +27,7 @@ class Origin:
     """Where a result comes from. action: its name in the table. words: the prompt as it was typed.
 
     layer: tattoo of the layer that was looked at, 0 = all that was seen. masked: there was a selection; mask: 8 bit,
-    of the request's region, None when there was none or it was too much to keep.
+    of the request's region, None when there was none or it was too much to keep. srgb: the pixels travelled in sRGB.
     """
 
     action: str
@@ -35,11 +35,12 @@ class Origin:
     layer: int
     masked: bool
     mask: bytes | None
+    srgb: bool = False
 
     @classmethod
     def of(cls, action: str, words: str, source: Source, mask: bytes | None) -> Origin:
         layer = 0 if source.merged or source.layer is None else source.layer.get_tattoo()
-        return cls(action, words, layer, mask is not None, mask)
+        return cls(action, words, layer, mask is not None, mask, source.srgb)
 
 
 @dataclass(frozen=True)

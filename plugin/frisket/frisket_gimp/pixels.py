@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gi
 
@@ -26,6 +26,12 @@ SAMPLES = {
     "double": Samples.F32,
 }
 
+SRGB = {  # a bare name means sRGB: GIMP converts from the drawable's own space, and back
+    Layout.GRAY: "Y' float",
+    Layout.GRAY_ALPHA: "Y'A float",
+    Layout.RGB: "R'G'B' float",
+    Layout.RGBA: "R'G'B'A float",
+}
 STRIP = 1 << 20  # px read at once: some 10 ms
 
 
@@ -35,7 +41,8 @@ class Source:
 
     frame: what a request calls its canvas, in the image's coordinates: the image, or for a whole layer that layer,
     which may reach beyond the image. box: the part of it with pixels, in its own coordinates. corner: of the layer, in
-    the image, when this was found; it may move while a server works, and what was selected of it moves along.
+    the image, when this was found; it may move while a server works, and what was selected of it moves along. srgb: its
+    pixels travel in sRGB and not in the image's own colour space.
     """
 
     layer: Gimp.Layer | None
@@ -44,6 +51,7 @@ class Source:
     box: Box
     format: PixelFormat
     corner: tuple[int, int] = (0, 0)
+    srgb: bool = False
 
     @property
     def drift(self) -> tuple[int, int]:
@@ -63,8 +71,23 @@ def check_image(image, selection: Selection) -> None:
 
 
 def kind_of(image) -> tuple:
-    """What must not change between reading and inserting: size, colour model, depth."""
-    return image.get_width(), image.get_height(), image.get_base_type(), image.get_precision()
+    """What must not change between reading and inserting: size, colour model, depth, colour profile."""
+    profile = image.get_color_profile()
+    space = bytes(profile.get_icc_profile()) if profile else b""
+    return image.get_width(), image.get_height(), image.get_base_type(), image.get_precision(), space
+
+
+def has_own_space(image) -> bool:
+    """Whether its numbers mean other colours than those of sRGB."""
+    profile = image.get_color_profile()
+    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    plain = Gimp.ColorProfile.new_d65_gray_srgb_trc() if gray else Gimp.ColorProfile.new_rgb_srgb()
+    return profile is not None and not profile.is_equal(plain)
+
+
+def in_srgb(source: Source) -> Source:
+    """The same for an engine that was trained on sRGB: GIMP converts, in floats, so that nothing is cut off."""
+    return replace(source, format=PixelFormat(Samples.F32, source.format.layout, Transfer.PERCEPTUAL), srgb=True)
 
 
 def samples_of(image) -> tuple[Samples, Transfer]:
@@ -131,12 +154,12 @@ def read(image, source: Source, region: Box, turn: Callable[[], None] = lambda: 
     if source.merged:
         layer = Gimp.Layer.new_from_visible(image, image, "Frisket")  # never inserted: no undo step, not seen
         try:
-            data = _bytes_of(layer, region.moved(*_back(layer)), native_format(layer), turn)
+            data = _bytes_of(layer, region.moved(*_back(layer)), wire_format(layer, source), turn)
         finally:
             layer.delete()
     else:
         x, y = source.corner
-        data = _bytes_of(source.layer, region.moved(-x, -y), native_format(source.layer), turn)
+        data = _bytes_of(source.layer, region.moved(-x, -y), wire_format(source.layer, source), turn)
     if len(data) != region.area * source.format.pixel_bytes:
         raise ImageFormatUnsupported(found=f"{len(data)} bytes for {region} in {source.format}")
     return data
@@ -193,6 +216,11 @@ def native_format(drawable) -> str:
     for wide in (" double", " u32"):
         encoding = encoding.replace(wide, " float")
     return Babl.get_name(Babl.format_with_space(encoding, Babl.format_get_space(own)))
+
+
+def wire_format(drawable, source: Source) -> str:
+    """In which the pixels of a drawable like the source's layer travel."""
+    return SRGB[source.format.layout] if source.srgb else native_format(drawable)
 
 
 def _back(drawable) -> tuple[int, int]:

@@ -89,13 +89,13 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
     kind = pixels.kind_of(image)
     progress = Progress(action.title, interactive, picture=action.result is not Result.SELECTION)
     try:
-        job, pictures, mask = _made(action, image, wish, progress)
+        job, pictures, mask, source = _made(action, image, wish, progress)
     finally:
         progress.close()
-    check_unchanged(image, wish.source, kind, job)
+    check_unchanged(image, source, kind, job)
     words = str(wish.values.get("prompt", "")).strip()
-    origin = Origin.of(action.name, words, wish.source, mask)
-    layer = layers.place(action, image, wish.source, pictures, job, wish.values, origin)
+    origin = Origin.of(action.name, words, source, mask)
+    layer = layers.place(action, image, source, pictures, job, wish.values, origin)
     if run_mode != Gimp.RunMode.NONINTERACTIVE and layer is not None and layer.get_image() != image:
         Gimp.Display.new(layer.get_image())
     if interactive and len(pictures) > 1 and layer is not None:
@@ -135,16 +135,18 @@ def _wish(action: Action, image, drawables, config) -> Wish:
     return Wish(values, source, request, selected, masked, kept.server_address(str(values["server"])))
 
 
-def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, list, bytes | None]:
-    """(job, pictures of the server, the selection in their region). Raises FrisketError."""
-    source = wish.source
+def _made(action: Action, image, wish: Wish, progress: Progress) -> tuple[str, list, bytes | None, pixels.Source]:
+    """(job, pictures of the server, the selection in their region, how they travelled). Raises FrisketError."""
     session = progress.do(lambda: server.opened(progress, wish.address))
     plan = progress.do(lambda: session.plan(wish.request, wish.selected))
+    source = wish.source
+    if pixels.has_own_space(image) and progress.do(lambda: server.is_trained(session, plan.engine)):
+        source = pixels.in_srgb(source)
     region = plan.region.clipped(source.box)
     request = with_region(wish.request, source.box if region.empty else region, source.format)
     around = pixels.read(image, source, request.region, progress.turn) if action.wants_layer else None
     mask = pixels.read_selection(image, request.region, progress.turn) if wish.masked else None
-    return (*_painted(action, source, request, around, mask, session, progress), mask)
+    return (*_painted(action, source, request, around, mask, session, progress), mask, source)
 
 
 def _painted(action: Action, source, request, around, mask, session, progress: Progress) -> tuple[str, list]:

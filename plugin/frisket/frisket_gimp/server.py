@@ -62,6 +62,11 @@ def engines(address: str, task: str) -> list[Engine]:
         found.close()
 
 
+def is_trained(session_: Session, engine: str) -> bool:
+    """Whether it paints with a model that was trained on pictures, that is, in sRGB. Raises FrisketError."""
+    return any(one.trained for one in session_.client.engines() if one.id == engine)
+
+
 def reached(address: str) -> Session:
     """A session with that server, or the one of this computer; made without connecting where an address is given.
 

@@ -21,7 +21,8 @@ from frisket_gimp import layers, parasite
 @dataclass(frozen=True)
 class Version:
     """One result. request: what it was made from, None when that is not known. engines: ids, the likeliest first.
-    remarks: what it had to do without, and notes of its engine. typed: the prompt as it was, None when not known."""
+    remarks: what it had to do without, and notes of its engine. typed: the prompt as it was, None when not known.
+    srgb: it came in sRGB, not in the image's own space."""
 
     layer: Gimp.Layer
     seed: int
@@ -30,6 +31,7 @@ class Version:
     engines: tuple[str, ...]
     remarks: tuple[str, ...]
     typed: str | None
+    srgb: bool = False
 
     @property
     def prompt(self) -> str:
@@ -51,9 +53,10 @@ def version_of(layer) -> Version | None:
         maker, request = about.get("made_by") or {}, _request(about["request"])
         engines = (request.engine if request else "", maker.get("model", ""), maker.get("engine", ""))
         remarks = tuple(str(text) for text in (*about["degraded"], *about["notes"]))
-        words = (about.get("origin") or {}).get("words")
+        origin = about.get("origin") or {}
+        from_origin = {"typed": origin.get("words"), "srgb": bool(origin.get("srgb"))}
         engines = tuple(filter(None, engines))
-        return Version(layer, int(about["seed"]), str(about["job"]), request, engines, remarks, words)
+        return Version(layer, int(about["seed"]), str(about["job"]), request, engines, remarks, **from_origin)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
