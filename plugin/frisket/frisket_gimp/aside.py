@@ -9,6 +9,7 @@ from typing import TypeVar
 from gi.repository import GLib
 
 from frisket.errors import FrisketError
+from frisket_gimp.languages import words_of
 
 T = TypeVar("T")
 
@@ -51,4 +52,4 @@ class Aside:
 
 def in_words(error: FrisketError) -> str:
     """Title, cause and remedy, a line each."""
-    return f"{error.title}.\n{error.cause}\n{error.remedy}"
+    return "{}.\n{}\n{}".format(*words_of(error))

@@ -7,7 +7,7 @@ import gi
 from frisket.errors import Cancelled, FrisketError, SourceUnsuitable
 from frisket_gimp import kept, more
 from frisket_gimp.actions import Command
-from frisket_gimp.languages import _
+from frisket_gimp.languages import _, words_of
 from frisket_gimp.procedure import answered
 from frisket_gimp.versions import Group, Version, group_of
 
@@ -199,7 +199,7 @@ class _Window:
         except Cancelled:
             pass
         except FrisketError as error:
-            Gimp.message(f"{error.title}\n\n{error.cause}\n{error.remedy}")
+            Gimp.message("{}\n\n{}\n{}".format(*words_of(error)))
         finally:
             self._busy = False
             self._dialog.set_sensitive(True)

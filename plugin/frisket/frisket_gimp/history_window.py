@@ -12,7 +12,7 @@ from frisket.edits.requests import from_json
 from frisket.errors import FrisketError
 from frisket.rpc.stubs import jobs_pb2
 from frisket_gimp import history, server
-from frisket_gimp.languages import _
+from frisket_gimp.languages import _, words_of
 from frisket_gimp.progress import Progress
 
 gi.require_version("Gtk", "3.0")
@@ -139,7 +139,7 @@ class _Window:
     def _got(self, job) -> Callable[[list | FrisketError], None]:
         def got(pictures: list | FrisketError) -> None:
             if isinstance(pictures, FrisketError):
-                self._about.set_text(f"{pictures.title}\n{pictures.cause}\n{pictures.remedy}")
+                self._about.set_text("\n".join(words_of(pictures)))
                 return
             self._fetched = {job.id: pictures}  # one at a time: they can be large
             now = self._job()
@@ -171,7 +171,7 @@ class _Window:
         try:
             self._layer, remark = history.bring((job.id, self._fetched[job.id]), image)
         except FrisketError as error:
-            self._about.set_text(f"{error.title}\n{error.cause}\n{error.remedy}")
+            self._about.set_text("\n".join(words_of(error)))
             return
         if self._layer.get_image() != image:
             Gimp.Display.new(self._layer.get_image())

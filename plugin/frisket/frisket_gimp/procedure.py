@@ -15,7 +15,7 @@ from frisket.errors import Cancelled, FrisketError, ImageChanged, SettingsUnwrit
 from frisket.raster.geometry import Box, Size
 from frisket_gimp import kept, layers, pixels, prompts, server, settings, styles
 from frisket_gimp.actions import Action, Result
-from frisket_gimp.languages import _
+from frisket_gimp.languages import _, words_of
 from frisket_gimp.parasite import Origin
 from frisket_gimp.progress import Progress, fitting
 
@@ -53,7 +53,7 @@ def answered(procedure, work: Callable[[], list]):
     except Cancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     except FrisketError as error:
-        return _failed(procedure, f"{error.title}\n\n{error.cause}\n{error.remedy}")
+        return _failed(procedure, "{}\n\n{}\n{}".format(*words_of(error)))
     except Exception as error:
         traceback.print_exc()
         title = _("Something unexpected happened in the plug-in")

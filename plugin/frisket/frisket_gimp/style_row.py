@@ -9,7 +9,7 @@ import gi
 
 from frisket.errors import FrisketError
 from frisket_gimp import kept, styles
-from frisket_gimp.languages import _
+from frisket_gimp.languages import _, words_of
 
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gtk  # noqa: E402
@@ -129,7 +129,8 @@ class StyleRow:
             work()
         except FrisketError as error:
             note = Gtk.MessageDialog(transient_for=self._dialog, modal=True, buttons=Gtk.ButtonsType.CLOSE)
-            note.set_property("text", error.title)
-            note.format_secondary_text(f"{error.cause}\n{error.remedy}")
+            title, cause, remedy = words_of(error)
+            note.set_property("text", title)
+            note.format_secondary_text(f"{cause}\n{remedy}")
             note.run()
             note.destroy()
