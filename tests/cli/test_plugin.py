@@ -53,6 +53,29 @@ def test_a_guess_is_called_one(user):
     assert "Filters > Frisket" in done.output
 
 
+def test_a_gimp_that_never_ran_makes_its_folder_first(user, monkeypatch):
+    (user / ".config/GIMP/3.0").mkdir(parents=True)
+    (user / "bin").mkdir()
+    for version in ("3.0", "3.2"):
+        program = user / "bin" / f"gimp-console-{version}"
+        folder = user / ".config/GIMP" / version
+        program.write_text(f"""#!/bin/sh
+[ "$1" = --version ] && {{ echo "GNU Image Manipulation Program version {version}.4"; exit; }}
+[ -d {folder} ] || {{ mkdir -p {folder}; echo "made by GIMP" > {folder}/gimprc; }}
+echo frisket-registered:yes
+""")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{user / 'bin'}:/usr/bin:/bin")
+    done = run("install")
+    assert done.exit_code == 0, done.output
+    assert "GIMP 3.2.4 had never run here" in done.output
+    assert "GIMP 3.0.4 had never" not in done.output
+    assert (user / ".config/GIMP/3.2/gimprc").read_text() == "made by GIMP\n"
+    for version in ("3.0", "3.2"):
+        assert (user / f".config/GIMP/{version}/plug-ins/frisket/frisket.py").is_file()
+    assert done.output.count("takes it.") == 2
+
+
 @pytest.mark.parametrize("says", ["yes", "no"])
 def test_gimp_is_asked_whether_it_takes_it(user, monkeypatch, says):
     (user / ".config/GIMP/3.0").mkdir(parents=True)

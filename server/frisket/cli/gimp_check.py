@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import re
 import shutil
@@ -52,6 +53,24 @@ def ask(folder: PluginFolder, programs: Sequence[Sequence[str]] | None = None, s
         if version and (not folder.version or version.startswith(folder.version + ".")):
             return _asked(command, version, seconds)
     return Answer(Registered.UNKNOWN, f"no GIMP {folder.version or '3'} was found to ask")
+
+
+def wake(known: Sequence[PluginFolder], seconds: float = SECONDS) -> list[str]:
+    """Start each GIMP 3 that has no folder among `known` once, without a window: it makes its own, and takes over the
+    settings of an older GIMP, which it would not do if the folder were there already. Returns their versions."""
+    woken: dict[str, str] = {}
+    have = {(folder.packaging is Packaging.SNAP, folder.version) for folder in known}
+    for packaging in (Packaging.NATIVE, Packaging.SNAP):
+        for command in candidates(packaging, sys.platform):
+            version = _version(command)
+            minor = version.rpartition(".")[0]
+            if not version or minor in woken or (packaging is Packaging.SNAP, minor) in have:
+                continue
+            woken[minor] = version
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                options = ("-n", "-i", "-d", "-f", "--quit")
+                subprocess.run([*command, *options], capture_output=True, timeout=seconds, check=False)
+    return list(woken.values())
 
 
 def candidates(packaging: Packaging, platform: str) -> list[Sequence[str]]:

@@ -10,7 +10,7 @@ import click
 
 from frisket.cli import plugin_bundle
 from frisket.cli.connect import serve_command
-from frisket.cli.gimp_check import Registered, ask
+from frisket.cli.gimp_check import Registered, ask, wake
 from frisket.cli.gimp_folders import Packaging, PluginFolder, default_folder, plugin_folders
 from frisket.cli.speak import answer, json_option, spoken
 from frisket.client import places
@@ -49,9 +49,13 @@ def install(into: Path | None, check: bool, as_json: bool) -> None:
       frisket plugin install
     """
     folders, guessed = _targets(into)
+    woken = wake([] if guessed else folders) if check and folders[0].packaging is not Packaging.CHOSEN else []
+    if woken:
+        folders, guessed = _targets(into)
     command, home = serve_command(), places.home()
     done = [plugin_bundle.install(folder.path, command, home) for folder in folders]
-    lines = [f"Installed in {path}" for path in done]
+    lines = [f"GIMP {version} had never run here: it was started once, to make its folder." for version in woken]
+    lines += [f"Installed in {path}" for path in done]
     if guessed:
         lines.append(f"No GIMP 3 has run here yet: this is where GIMP {folders[0].version} will look.")
     if any(folder.packaging is Packaging.SNAP for folder in folders):
