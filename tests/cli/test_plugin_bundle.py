@@ -27,7 +27,7 @@ def bundle(tmp_path_factory) -> Path:
 def test_only_python_text_and_licences(bundle):
     files = [path for path in bundle.rglob("*") if path.is_file()]
     kinds = {path.suffix for path in files if ".dist-info" not in str(path)}
-    assert kinds == {".py", ".json"}
+    assert kinds == {".py", ".json", ".po"}
     assert sum(path.stat().st_size for path in files) < 3_000_000
     for distribution in VENDORED:
         assert list((bundle / "vendor").glob(f"{distribution}-*.dist-info/**/LICENSE*")), distribution
