@@ -2,7 +2,7 @@
 
 import pytest
 from frisket_gimp import languages
-from frisket_gimp.languages import Catalogue, chosen, entries, words_of
+from frisket_gimp.languages import Catalogue, chosen, entries, plain, words_of
 
 from frisket.errors import Kind, MaskEmpty, UnknownError
 
@@ -79,3 +79,15 @@ def test_errors_words_are_translated_but_a_newer_servers_kept(folder, monkeypatc
     assert remedy == MaskEmpty.remedy_template, "not in this catalogue"
     newer = UnknownError("new", Kind.INTERNAL, "Nothing is selected", "c {x}", "r", {})
     assert words_of(newer) == ("Nothing is selected", "c {x}", "r")
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("E_xpand Canvas...", "Expand Canvas"),
+        ("キャンバスを広げる(_X)...", "キャンバスを広げる"),
+        ("プロンプト (空欄: 続き)(_P)", "プロンプト (空欄: 続き)"),
+    ],
+)
+def test_a_label_without_its_mnemonic(label, words):
+    assert plain(label) == words

@@ -13,7 +13,7 @@ from frisket.raster.geometry import Size
 from frisket.rpc.stubs.models_pb2 import Engine
 from frisket_gimp import settings
 from frisket_gimp.actions import Action, Argument, Kind
-from frisket_gimp.languages import _
+from frisket_gimp.languages import _, plain
 from frisket_gimp.options import Options
 from frisket_gimp.prompt_field import PromptField
 from frisket_gimp.style_row import StyleRow
@@ -160,7 +160,7 @@ def _words(dialog, name: str, title: str, height: int):
     view.set_wrap_mode(Gtk.WrapMode.WORD_CHAR)
     view.set_accepts_tab(False)
     # No mnemonic: it has the keyboard at first, and a second letter P would keep the button's from pressing it.
-    dialog.get_label(f"{name}-label", title.replace("_", ""), False, False).set_xalign(0)
+    dialog.get_label(f"{name}-label", plain(title), False, False).set_xalign(0)
     scroll = dialog.fill_scrolled_window(f"{name}-scroll", name)
     scroll.set_shadow_type(Gtk.ShadowType.IN)
     scroll.set_size_request(420, height)

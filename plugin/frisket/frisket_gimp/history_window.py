@@ -12,7 +12,7 @@ from frisket.edits.requests import from_json
 from frisket.errors import FrisketError
 from frisket.rpc.stubs import jobs_pb2
 from frisket_gimp import history, server
-from frisket_gimp.languages import _, words_of
+from frisket_gimp.languages import _, plain, words_of
 from frisket_gimp.progress import Progress
 
 gi.require_version("Gtk", "3.0")
@@ -106,7 +106,7 @@ class _Window:
         for job in self._jobs:
             when = time.strftime("%x %H:%M", time.localtime(job.created))
             many = f" × {job.result_count}" if job.result_count > 1 else ""
-            what = f"{_(history.OF_TASK[job.task].label).replace('_', '').replace('...', '')}{many}"
+            what = f"{plain(_(history.OF_TASK[job.task].label))}{many}"
             state = STATES.get(job.state, "")
             self._rows.append([job.id, when, f"{what}, {job.engine}", _(state) if state else ""])
         if not self._jobs:

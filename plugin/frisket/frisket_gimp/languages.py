@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import gettext
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -66,6 +67,11 @@ _found = chosen(os.environ)
 def _(text: str) -> str:
     """The text in the user's language. Fields are filled in afterwards: `_("{n} px").format(n=3)`."""
     return _found.gettext(text)
+
+
+def plain(label: str) -> str:
+    """A label without its mnemonic and its dots. Where letters are not Latin, the mnemonic is in brackets: (_F)."""
+    return re.sub(r"\(_\w\)|_|\.\.\.", "", label)
 
 
 def words_of(error) -> tuple[str, str, str]:

@@ -14,7 +14,7 @@ from frisket.rpc.stubs import models_pb2
 from frisket_gimp import server
 from frisket_gimp.actions import ACTIONS
 from frisket_gimp.aside import Aside, in_words
-from frisket_gimp.languages import _
+from frisket_gimp.languages import _, plain
 
 gi.require_version("Gtk", "3.0")
 from gi.repository import GLib, Gtk, Pango  # noqa: E402
@@ -234,7 +234,7 @@ def _state(model: Model) -> str:
 def _uses(model: Model) -> str:
     """The actions that it is for; nothing for an add-on."""
     tasks = {convert.TASKS[Task(action.task)]: action.label for action in reversed(ACTIONS)}
-    labels = (_(tasks[task]).replace("_", "").replace("...", "") for task in model.tasks if task in tasks)
+    labels = (plain(_(tasks[task])) for task in model.tasks if task in tasks)
     return ", ".join(labels)
 
 
