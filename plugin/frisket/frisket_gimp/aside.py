@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from gi.repository import GLib
 
 from frisket.errors import FrisketError
+from frisket_gimp import threads
 from frisket_gimp.languages import words_of
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Aside:
                 found = error
             self.tell(then, found)
 
-        threading.Thread(target=guarded, daemon=True).start()
+        threads.start(guarded)
 
     def tell(self, then: Callable[[T], None], found: T) -> None:
         """From any thread: call `then` on the main one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gi
 
 from frisket.errors import Cancelled, FrisketError, SourceUnsuitable
-from frisket_gimp import kept, more
+from frisket_gimp import kept, more, threads
 from frisket_gimp.actions import Command
 from frisket_gimp.languages import _, words_of
 from frisket_gimp.procedure import answered
@@ -111,6 +111,7 @@ class _Window:
 
     def _look(self) -> bool:
         """Follow the image: versions may have come or gone, or all of them."""
+        threads.tidy()
         if self._busy:
             return True
         if self._group.gone:

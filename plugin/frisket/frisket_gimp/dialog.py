@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ import gi
 from frisket.errors import Cancelled, FrisketError
 from frisket.raster.geometry import Size
 from frisket.rpc.stubs.models_pb2 import Engine
-from frisket_gimp import settings
+from frisket_gimp import settings, threads
 from frisket_gimp.actions import Action, Argument, Kind
 from frisket_gimp.languages import _, plain
 from frisket_gimp.options import Options
@@ -218,7 +217,7 @@ def _add_engines(dialog, everything, config, engines: Callable[[], Callable[[], 
     handler = config.connect("notify::engine", changed)
     dialog.connect("destroy", leave)
     work = engines()
-    threading.Thread(target=lambda: GLib.idle_add(show, _quietly(work, [])), daemon=True).start()
+    threads.start(lambda: GLib.idle_add(show, _quietly(work, [])))
 
 
 def _add_estimate(dialog, action: Action, config, estimate: Callable[[], Callable[[], str]]) -> None:
@@ -240,7 +239,7 @@ def _add_estimate(dialog, action: Action, config, estimate: Callable[[], Callabl
             work = estimate()
         except FrisketError as error:
             return show(error.cause[:1].upper() + error.cause[1:])
-        threading.Thread(target=lambda: GLib.idle_add(show, _quietly(work, "")), daemon=True).start()
+        threads.start(lambda: GLib.idle_add(show, _quietly(work, "")))
         return False
 
     def later(*_) -> None:

@@ -11,7 +11,7 @@ import gi
 from frisket.edits.requests import from_json
 from frisket.errors import FrisketError
 from frisket.rpc.stubs import jobs_pb2
-from frisket_gimp import history, server
+from frisket_gimp import history, server, threads
 from frisket_gimp.languages import _, plain, words_of
 from frisket_gimp.progress import Progress
 
@@ -179,6 +179,7 @@ class _Window:
 
     def _look_again(self) -> bool:
         """Follow what is not finished yet."""
+        threads.tidy()
         waiting = (jobs_pb2.JOB_STATE_QUEUED, jobs_pb2.JOB_STATE_RUNNING)
         if any(job.state in waiting for job in self._jobs):
             self._off_the_main_thread(lambda: history.jobs(self._session.client), self._seen)
@@ -202,4 +203,4 @@ class _Window:
                     found = error
             GLib.idle_add(answer, found)
 
-        threading.Thread(target=guarded, daemon=True).start()
+        threads.start(guarded)

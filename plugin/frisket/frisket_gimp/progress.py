@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -13,6 +12,7 @@ from gi.repository import Gimp, GLib
 
 from frisket.client.session import Moment, Stage
 from frisket.errors import Cancelled
+from frisket_gimp import threads
 from frisket_gimp.languages import _
 
 T = TypeVar("T")
@@ -86,7 +86,6 @@ class Progress:
             except BaseException as error:
                 errors.append(error)
 
-        thread = threading.Thread(target=guarded, daemon=True)
         loop = GLib.MainLoop()
         shown: list = [None]
 
@@ -98,14 +97,16 @@ class Progress:
                 shown[0] = now
                 self._show(*now)
             self._tick()
+            threads.tidy()
             if thread.is_alive() and not self._out_of_patience():
                 return True
             loop.quit()
             return False
 
-        thread.start()
+        thread = threads.start(guarded)
         GLib.timeout_add(TICK, tick)
         loop.run()
+        threads.finished(thread)
         if self.stopped or thread.is_alive():
             raise Cancelled()
         if errors:

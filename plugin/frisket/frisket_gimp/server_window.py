@@ -7,7 +7,7 @@ from gi.repository import Gimp
 
 from frisket.client.link import is_link, parse
 from frisket.errors import FrisketError
-from frisket_gimp import kept, procedure, server
+from frisket_gimp import kept, procedure, server, threads
 from frisket_gimp.actions import Command
 from frisket_gimp.aside import Aside, in_words
 from frisket_gimp.languages import _
@@ -130,6 +130,7 @@ class _Window:
         self._look()
 
     def _look(self) -> bool:
+        threads.tidy()
         address = self._address
         if self._here.get_active() or address:
             self._aside.do(lambda: server.report(address), lambda found: self._show(address, found))
