@@ -753,7 +753,15 @@ class VersionMismatch(FrisketError):
     kind = Kind.UNAVAILABLE
     title = "Server and client do not speak the same version"
     cause_template = "The server speaks {server}, this client {client}."
-    remedy_template = "Run `pip install --upgrade frisket` and `frisket plugin install` here, and update the server."
+    remedy_template = "{mend}"
+
+    # What `mend` may be: which side is the older, and the command for it.
+    CLIENT_OLDER = "The server is newer: run `pip install -U frisket` here, then `frisket plugin install` for GIMP."
+    SERVER_OLDER = "The server is older: run `pip install -U frisket` where it runs, then start it again."
+    METHOD_MISSING = (
+        "Either the server is older: run `pip install -U frisket` where it runs, then start it again. "
+        "Or what answers there is not Frisket: check the address."
+    )
 
 
 class StoreUnavailable(FrisketError):

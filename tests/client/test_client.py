@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from frisket import __version__
 from frisket.client import client as module
 from frisket.client.client import CHUNK, Client, Faces, with_region
 from frisket.edits.requests import EditRequest, InpaintParams
@@ -275,10 +276,21 @@ def test_a_subject_that_never_comes_whole_is_an_error_at_once(stream: list[Any])
     assert len(script.calls) == 1
 
 
-def test_another_protocol_is_told_before_it_hurts() -> None:
-    client, _ = on(studio_pb2.ServerInfo(protocol=2, version="7.0"))
-    with pytest.raises(VersionMismatch, match=r"7\.0"):
+@pytest.mark.parametrize(
+    ("protocol", "mend", "command"),
+    [
+        (2, VersionMismatch.CLIENT_OLDER, "`frisket plugin install`"),
+        (0, VersionMismatch.SERVER_OLDER, "start it again"),
+    ],
+    ids=["client older", "server older"],
+)
+def test_another_protocol_is_told_before_it_hurts(protocol: int, mend: str, command: str) -> None:
+    client, _ = on(studio_pb2.ServerInfo(protocol=protocol, version="7.0"))
+    with pytest.raises(VersionMismatch, match=r"7\.0") as caught:
         client.server_info()
+    assert caught.value.remedy == mend
+    assert command in mend
+    assert f"protocol 1 ({__version__})" in caught.value.cause
 
 
 def test_questions_ask_what_they_say() -> None:

@@ -54,6 +54,8 @@ def test_a_missing_method_is_another_version():
     error = error_from_status(StatusCode.UNIMPLEMENTED, "Method not found!", None, ADDRESS)
     assert isinstance(error, VersionMismatch)
     assert "Method not found!" in error.cause
+    assert "The server is older" not in error.remedy
+    assert "not Frisket: check the address" in error.remedy
 
 
 @pytest.mark.parametrize("code", [c for c in StatusCode if c is not StatusCode.OK] + [99])

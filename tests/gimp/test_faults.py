@@ -241,7 +241,12 @@ def test_a_local_server_with_another_token(gimp, studio):
 def test_a_server_of_another_protocol(gimp, studio):
     studio.protocol = 2
     out = gimp.run(f"{OPEN}attempt('older', image)")
-    unharmed(out["older"], "Server and client do not speak the same version", "protocol 2", "frisket plugin install")
+    unharmed(
+        out["older"],
+        "Server and client do not speak the same version",
+        "protocol 2",
+        "The server is newer: run `pip install -U frisket` here, then `frisket plugin install` for GIMP.",
+    )
 
 
 def test_a_fault_of_the_plug_in_itself(gimp, studio):

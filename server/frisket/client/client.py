@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from frisket import __version__
 from frisket.client.transport import Transport
 from frisket.edits.requests import EditRequest
 from frisket.edits.results import Degradation, Face, Maker, Plan
@@ -84,7 +85,11 @@ class Client:
         """Raises VersionMismatch when the server speaks another protocol."""
         info = self._unary("GetServerInfo", studio_pb2.GetServerInfoRequest(), studio_pb2.ServerInfo)
         if info.protocol != PROTOCOL:
-            raise VersionMismatch(server=f"protocol {info.protocol} ({info.version})", client=f"protocol {PROTOCOL}")
+            raise VersionMismatch(
+                server=f"protocol {info.protocol} ({info.version})",
+                client=f"protocol {PROTOCOL} ({__version__})",
+                mend=VersionMismatch.CLIENT_OLDER if info.protocol > PROTOCOL else VersionMismatch.SERVER_OLDER,
+            )
         return info
 
     def engines(self, task: Task | None = None) -> list[models_pb2.Engine]:

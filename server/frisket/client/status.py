@@ -54,7 +54,9 @@ _PLAIN: dict[int, Callable[[str, str], FrisketError]] = {
     ),
     StatusCode.PERMISSION_DENIED: lambda address, message: TokenWrong(),
     StatusCode.UNIMPLEMENTED: lambda address, message: VersionMismatch(
-        server=f"something else ({message or 'the method is missing'})", client=__version__
+        server=f"something else ({message or 'the method is missing'})",
+        client=__version__,
+        mend=VersionMismatch.METHOD_MISSING,
     ),
     StatusCode.UNAVAILABLE: lambda address, message: ServerUnreachable(
         address=address, reason=message or "unavailable"
