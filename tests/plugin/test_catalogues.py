@@ -44,9 +44,10 @@ def fields(text: str) -> list[str]:
     return sorted(name for _, name, _, _ in Formatter().parse(text) if name is not None)
 
 
-def mnemonics(text: str) -> list[str]:
-    """Letters after an underscore that begins or splits a word, as a menu has them; not those of NAMES_LIKE_THIS."""
-    return [] if re.search(r"[A-Z]_[A-Z]{2}|total_bytes", text) else [c.lower() for c in re.findall(r"_(\w)", text)]
+def mnemonics(text: str) -> int:
+    """How many letters come after an underscore, as a menu has them; not those of NAMES_LIKE_THIS. Which letter it is
+    is the language's own affair."""
+    return 0 if re.search(r"[A-Z]_[A-Z]{2}|total_bytes", text) else len(re.findall(r"_\w", text))
 
 
 def edges(text: str) -> tuple[str, str, int]:
@@ -82,7 +83,7 @@ def test_the_strings_are_found():
 def test_each_fault_is_found():
     english = {"_Fill", "{n} px", "Layer", "Seed", "Size\n"}
     read = [
-        ("_Fill", "塗りつぶす(_G)", False),
+        ("_Fill", "塗りつぶす", False),
         ("{n} px", "{m} px", False),
         ("Layer", "レイヤー", True),
         ("Seed", "", False),

@@ -12,7 +12,7 @@ from frisket.errors import SourceUnsuitable
 from frisket.raster.geometry import Box
 from frisket_gimp import kept, layers, parasite, pixels, procedure, versions
 from frisket_gimp.actions import ACTIONS, Action, Command, Result
-from frisket_gimp.languages import _
+from frisket_gimp.languages import _, plain
 from frisket_gimp.parasite import Memory
 from frisket_gimp.pixels import Source
 
@@ -44,7 +44,7 @@ def _repeat(command: Command, new_seed: bool, run_mode, image, drawables, config
         around = pixels.read(image, source, request.region) if action.wants_layer else None
     address = kept.server_address(config.get_property("server") or "")
     job, pictures = procedure.repeated(
-        command.title, action, image, source, request, around, origin.mask, address, interactive
+        plain(_(command.label)), action, image, source, request, around, origin.mask, address, interactive
     )
     made = layers.new_layers(action, image, source, pictures, job, origin, source.drift)
     versions.join(result, made, layers.name_of(action, origin.words))

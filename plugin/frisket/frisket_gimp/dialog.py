@@ -43,12 +43,12 @@ def ask(
     engines: likewise, for those to choose from, the server's own choice first.
     """
     GimpUi.init("plug-in-frisket")
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, action.title)
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, plain(_(action.label)))
     shown = {argument.name: _widget(dialog, action, argument) for argument in action.arguments}
     boxes = _lines(dialog, config, shown, action.task)
     dialog.fill_box("main", [*(boxes[name] for name in action.main if boxes[name])])
     dialog.fill_box("folded-box", [*(boxes[name] for name in (*action.folded, "server") if boxes[name])])
-    dialog.get_label("folded-label", "Advanced", False, False)
+    dialog.get_label("folded-label", _("Advanced"), False, False)
     dialog.fill_expander("folded", "folded-label", False, "folded-box")
     everything = dialog.fill_box("everything", ["main", "folded"])
     _scrolled(dialog, everything)
@@ -56,7 +56,7 @@ def ask(
     if "aspect" in shown:
         _add_extent(dialog, config, shown, canvas)
     _add_estimate(dialog, action, config, estimate)
-    dialog.set_ok_label(action.button)
+    dialog.set_ok_label(_(action.button))
     dialog.set_default_response(Gtk.ResponseType.OK)
     if "prompt" in action.main:
         shown["prompt"].grab_focus()  # else the button has it, and the first blank of a prompt presses it
@@ -69,7 +69,7 @@ def ask(
 def _widget(dialog, action: Action, argument: Argument):
     """The argument's widget, made known to the dialog under its name; None for what has one of its own."""
     if argument.kind is Kind.WORDS:
-        label, height = (action.words, 64) if argument.name == "prompt" else (argument.label, 40)
+        label, height = (_(action.words), 64) if argument.name == "prompt" else (_(argument.label), 40)
         return _words(dialog, argument.name, label, height)
     if argument.kind is Kind.WHOLE:
         return dialog.get_widget(argument.name, GimpUi.LabelSpin.__gtype__)
@@ -172,12 +172,12 @@ def _add_engines(dialog, everything, config, engines: Callable[[], Callable[[], 
     combo = Gtk.ComboBoxText.new_with_entry()
     entry = combo.get_child()
     entry.set_text(config.get_property("engine") or "")
-    entry.set_placeholder_text("the server's choice")
+    entry.set_placeholder_text(_("the server's choice"))
     entry.set_activates_default(True)
     completion = Gtk.EntryCompletion(model=combo.get_model(), inline_completion=True, popup_completion=False)
     completion.set_text_column(0)
     entry.set_completion(completion)
-    label = Gtk.Label(label="_Engine", use_underline=True, mnemonic_widget=entry)
+    label = Gtk.Label(label=_("_Engine"), use_underline=True, mnemonic_widget=entry)
     row = Gtk.Box(spacing=12)
     row.pack_start(label, False, False, 0)
     row.pack_start(combo, True, True, 0)

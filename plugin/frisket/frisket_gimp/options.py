@@ -8,6 +8,7 @@ import gi
 
 from frisket.rpc import convert
 from frisket.rpc.stubs.models_pb2 import Engine, Param
+from frisket_gimp.languages import _
 
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gtk  # noqa: E402
@@ -33,7 +34,7 @@ class Options:
             return
         known = {param.name for param in params}
         self._keep({name: value for name, value in self._options().items() if name in known})
-        self.expander.set_label(f"_Options of '{engine.id}'")
+        self.expander.set_label(_("_Options of '{engine}'").format(engine=engine.id))
         for row, param in enumerate(params):
             label = Gtk.Label(label=param.name.replace("_", " ").capitalize(), xalign=0.0, tooltip_text=param.help)
             widget = self._widget(param)

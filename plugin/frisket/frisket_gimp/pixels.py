@@ -12,6 +12,7 @@ from frisket.errors import ImageFormatUnsupported, MaskEmpty, SourceUnsuitable
 from frisket.raster.formats import Layout, PixelFormat, Samples, Transfer
 from frisket.raster.geometry import Box
 from frisket_gimp.actions import Selection
+from frisket_gimp.languages import _
 
 gi.require_version("Babl", "0.1")
 from gi.repository import Babl, GdkPixbuf, Gegl, Gimp  # noqa: E402
@@ -65,7 +66,7 @@ class Source:
 def check_image(image, selection: Selection) -> None:
     """Raises ImageFormatUnsupported, MaskEmpty: what no setting of the dialog could mend."""
     if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
-        raise ImageFormatUnsupported(found="indexed (see Image > Mode)")
+        raise ImageFormatUnsupported(found=_("indexed (see Image > Mode)"))
     if selection is Selection.NEEDED and Gimp.Selection.is_empty(image):
         raise MaskEmpty(width=image.get_width(), height=image.get_height())
 
@@ -107,8 +108,8 @@ def find_source(image, drawables, merged: bool, whole: bool) -> Source:
     Raises SourceUnsuitable.
     """
     if image.get_floating_sel() is not None:
-        what = "There is a floating selection"
-        raise SourceUnsuitable(what=what, suggestion="Anchor it first (Layer > Anchor Floating Selection).")
+        what = _("There is a floating selection")
+        raise SourceUnsuitable(what=what, suggestion=_("Anchor it first (Layer > Anchor Floating Selection)."))
     layers = [Gimp.Layer.from_mask(d) if isinstance(d, Gimp.LayerMask) else d for d in drawables]
     layers = [layer for layer in layers if isinstance(layer, Gimp.Layer)]
     samples, transfer = samples_of(image)
@@ -119,14 +120,14 @@ def find_source(image, drawables, merged: bool, whole: bool) -> Source:
         fmt = PixelFormat(samples, layout, transfer)
         return Source(layers[0] if layers else None, True, canvas, canvas, fmt)
     if len(layers) != 1:
-        what = "Several layers are selected" if layers else "No layer is selected"
-        raise SourceUnsuitable(what=what, suggestion="Select one layer, or switch on 'Sample merged'.")
+        what = _("Several layers are selected") if layers else _("No layer is selected")
+        raise SourceUnsuitable(what=what, suggestion=_("Select one layer, or switch on 'Sample merged'."))
     layer = layers[0]
     alpha = layer.has_alpha()
     layout = {(True, True): Layout.GRAY_ALPHA, (True, False): Layout.GRAY, (False, True): Layout.RGBA}.get(
         (gray, alpha), Layout.RGB
     )
-    _, x, y = layer.get_offsets()
+    x, y = layer.get_offsets()[1:]
     fmt = PixelFormat(samples, layout, transfer)
     box = Box(x, y, layer.get_width(), layer.get_height())
     if whole:
@@ -136,12 +137,12 @@ def find_source(image, drawables, merged: bool, whole: bool) -> Source:
 
 def selected_box(image, source: Source) -> Box:
     """Bounds of the selection where there are pixels. Raises SourceUnsuitable."""
-    _, _, x0, y0, x1, y1 = Gimp.Selection.bounds(image)
+    x0, y0, x1, y1 = Gimp.Selection.bounds(image)[2:]
     box = Box.spanning(x0, y0, x1, y1).clipped(source.box)
     if box.empty:
         name = source.layer.get_name() if source.layer else "image"
-        what = f"The selection lies outside the layer '{name}'"
-        raise SourceUnsuitable(what=what, suggestion="Select another layer, or switch on 'Sample merged'.")
+        what = _("The selection lies outside the layer '{name}'").format(name=name)
+        raise SourceUnsuitable(what=what, suggestion=_("Select another layer, or switch on 'Sample merged'."))
     return box
 
 

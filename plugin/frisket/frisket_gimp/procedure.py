@@ -15,7 +15,7 @@ from frisket.errors import Cancelled, FrisketError, ImageChanged, SettingsUnwrit
 from frisket.raster.geometry import Box, Size
 from frisket_gimp import kept, layers, pixels, prompts, server, settings, styles
 from frisket_gimp.actions import Action, Result
-from frisket_gimp.languages import _, words_of
+from frisket_gimp.languages import _, plain, words_of
 from frisket_gimp.parasite import Origin
 from frisket_gimp.progress import Progress, fitting
 
@@ -87,7 +87,7 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
     if interactive:
         _remember(action, wish)
     kind = pixels.kind_of(image)
-    progress = Progress(action.title, interactive, picture=action.result is not Result.SELECTION)
+    progress = Progress(plain(_(action.label)), interactive, picture=action.result is not Result.SELECTION)
     try:
         job, pictures, mask, source = _made(action, image, wish, progress)
     finally:
@@ -125,8 +125,8 @@ def _wish(action: Action, image, drawables, config) -> Wish:
     whole = not masked and action.result is not Result.CANVAS
     source = pixels.find_source(image, drawables, merged, whole)
     if source.box.empty and not masked:
-        what = f"The layer '{source.layer.get_name()}' lies outside the canvas"
-        raise SourceUnsuitable(what=what, suggestion="Select another layer, or switch on 'Sample merged'.")
+        what = _("The layer '{name}' lies outside the canvas").format(name=source.layer.get_name())
+        raise SourceUnsuitable(what=what, suggestion=_("Select another layer, or switch on 'Sample merged'."))
     selected = [] if action.result is Result.CANVAS else [source.box]
     if masked:
         selected = [pixels.selected_box(image, source)]
