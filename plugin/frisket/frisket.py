@@ -17,7 +17,8 @@ gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-from frisket_gimp.actions import BY_PROCEDURE, MENU, Command, Kind, Result  # noqa: E402
+from frisket_gimp.actions import BY_PROCEDURE, MENU, Command, Result  # noqa: E402
+from frisket_gimp.arguments import Kind  # noqa: E402
 from frisket_gimp.languages import _  # noqa: E402
 
 READ_WRITE = GObject.ParamFlags.READWRITE

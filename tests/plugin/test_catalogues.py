@@ -37,6 +37,7 @@ def msgids() -> set[str]:
     for error in (FrisketError, *FrisketError.registry.values()):
         if error.__module__ == FrisketError.__module__:  # not those that tests make
             texts |= {error.title, error.cause_template, error.remedy_template}
+            texts |= {str(text) for name, text in vars(error).items() if name.isupper()}  # what goes into a field
     return texts - {""}
 
 

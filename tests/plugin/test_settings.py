@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from frisket_gimp import settings
-from frisket_gimp.actions import ACTIONS, ANCHORS, RATIOS
+from frisket_gimp.actions import ACTIONS
+from frisket_gimp.arguments import ANCHORS, RATIOS
 from frisket_gimp.styles import Style
 from hypothesis import given
 from hypothesis import strategies as st

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -320,6 +321,15 @@ def test_what_is_unknown_is_named(client: Client) -> None:
         client.result(job.id, 1)
     with pytest.raises(RequestInvalid, match="bytes"):
         client.submit(ask(), b"short", mask().tobytes())
+
+
+def test_a_plan_tells_how_long_it_takes_once_something_like_it_was_done(client: Client) -> None:
+    request = ask("slow", engine_params={"steps": 4, "step_ms": 25})
+    outcome(client, submit(client, request).id)
+    first = client.plan(request, [HOLE]).seconds
+    assert first is not None
+    assert first > 0.001
+    assert client.plan(replace(request, count=3), [HOLE]).seconds == pytest.approx(3 * first)
 
 
 def test_plan_names_region_and_size(client: Client) -> None:

@@ -11,7 +11,8 @@ from frisket.errors import Cancelled, FrisketError
 from frisket.raster.geometry import Size
 from frisket.rpc.stubs.models_pb2 import Engine
 from frisket_gimp import settings, threads
-from frisket_gimp.actions import Action, Argument, Kind
+from frisket_gimp.actions import Action
+from frisket_gimp.arguments import Argument, Kind
 from frisket_gimp.languages import _, plain
 from frisket_gimp.options import Options
 from frisket_gimp.prompt_field import PromptField

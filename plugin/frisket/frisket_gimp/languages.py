@@ -80,6 +80,6 @@ def words_of(error) -> tuple[str, str, str]:
 
     if isinstance(error, UnknownError):
         return error.title, error.cause, error.remedy
-    templates = error.cause_template, error.remedy_template
-    cause, remedy = (_(template).format(**error.data) for template in templates)
+    data = {name: _(value) for name, value in error.data.items()}  # some hold a sentence
+    cause, remedy = (_(template).format(**data) for template in (error.cause_template, error.remedy_template))
     return _(error.title), cause, remedy

@@ -20,6 +20,7 @@ from frisket.raster.geometry import Box
 from frisket.rpc.stubs import jobs_pb2
 from frisket.rpc.stubs.models_pb2 import Engine
 from frisket_gimp.languages import _
+from frisket_gimp.progress import about
 
 STOPPING = 30.0  # s until a server that was told to end is given up
 NAME = "gimp"  # among the server's clients
@@ -50,7 +51,12 @@ def estimate(address: str, request: EditRequest, selected: list[Box]) -> str:
     finally:
         found.close()
     sizes = " and ".join(str(piece.working) for piece in plan.pieces) or str(plan.region.size)
-    return "\n".join([f"The engine '{plan.engine}' will work on {sizes} px.", *(d.detail for d in plan.degraded)])
+    if plan.seconds is None:
+        line = _("The engine '{engine}' will work on {sizes} px.")
+    else:
+        line = _("The engine '{engine}' will work on {sizes} px, {time}.")
+    line = line.format(engine=plan.engine, sizes=sizes, time=about(max(1.0, plan.seconds or 0.0)))
+    return "\n".join([line, *(d.detail for d in plan.degraded)])
 
 
 def engines(address: str, task: str) -> list[Engine]:

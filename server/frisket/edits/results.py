@@ -21,12 +21,16 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How an edit would be done. `region` in canvas space: the pixels and the part of the mask to send."""
+    """How an edit would be done. `region` in canvas space: the pixels and the part of the mask to send.
+
+    seconds: about how long it takes, None when nothing like it was done yet.
+    """
 
     region: Box
     pieces: tuple[Piece, ...]
     degraded: tuple[Degradation, ...]
     engine: str
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,6 +275,7 @@ def plan_to_proto(plan: Plan) -> studio_pb2.PlanEditResponse:
         ],
         degraded=[degradation_to_proto(d) for d in plan.degraded],
         engine=plan.engine,
+        seconds=plan.seconds,
     )
 
 
@@ -284,6 +285,7 @@ def plan_from_proto(message: studio_pb2.PlanEditResponse) -> Plan:
         pieces=tuple(Piece(box_from_proto(p.crop), size_from_proto(p.working)) for p in message.pieces),
         degraded=tuple(degradation_from_proto(d) for d in message.degraded),
         engine=message.engine,
+        seconds=message.seconds if message.HasField("seconds") else None,
     )
 
 

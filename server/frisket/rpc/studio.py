@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from grpc.aio import ServicerContext
 
 import frisket
+from frisket.edits import forecast
 from frisket.edits.requests import EditRequest, Plane, from_json, to_json
 from frisket.edits.results import ResultMeta
 from frisket.edits.tasks import admit, row_of
@@ -79,7 +81,13 @@ class Studio(QuickCalls, ModelCalls):
         selection = [convert.box_from_proto(box) for box in request.selection]
         plan = row_of(wanted.task).plan(wanted, selection, spec)
         self._limits.check_plan(wanted, plan)
-        return convert.plan_to_proto(plan)
+        done = [
+            (from_json(job.request), job.ended - job.started)
+            for job in await self._desk.list()
+            if job.state is JobState.FINISHED and (job.task, job.engine) == (wanted.task.value, spec.id)
+            if job.started is not None and job.ended is not None
+        ]
+        return convert.plan_to_proto(replace(plan, seconds=forecast.seconds(wanted, plan.region, spec.size, done)))
 
     async def SubmitEdit(self, request_iterator, context: ServicerContext) -> jobs_pb2.Job:
         if self.draining:

@@ -70,16 +70,18 @@ class PlanEditRequest(_message.Message):
     def __init__(self, request: _Optional[_Union[_edits_pb2.EditRequest, _Mapping]] = ..., selection: _Optional[_Iterable[_Union[_images_pb2.Box, _Mapping]]] = ...) -> None: ...
 
 class PlanEditResponse(_message.Message):
-    __slots__ = ("region", "pieces", "degraded", "engine")
+    __slots__ = ("region", "pieces", "degraded", "engine", "seconds")
     REGION_FIELD_NUMBER: _ClassVar[int]
     PIECES_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
     region: _images_pb2.Box
     pieces: _containers.RepeatedCompositeFieldContainer[_edits_pb2.PlannedPiece]
     degraded: _containers.RepeatedCompositeFieldContainer[_edits_pb2.Degradation]
     engine: str
-    def __init__(self, region: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., pieces: _Optional[_Iterable[_Union[_edits_pb2.PlannedPiece, _Mapping]]] = ..., degraded: _Optional[_Iterable[_Union[_edits_pb2.Degradation, _Mapping]]] = ..., engine: _Optional[str] = ...) -> None: ...
+    seconds: float
+    def __init__(self, region: _Optional[_Union[_images_pb2.Box, _Mapping]] = ..., pieces: _Optional[_Iterable[_Union[_edits_pb2.PlannedPiece, _Mapping]]] = ..., degraded: _Optional[_Iterable[_Union[_edits_pb2.Degradation, _Mapping]]] = ..., engine: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class SubmitEditRequest(_message.Message):
     __slots__ = ("header", "chunk")
