@@ -11,7 +11,7 @@ from fakes.tellers import Listener
 from frisket.edits.progress import Progress
 from frisket.edits.requests import InpaintParams, OutpaintParams, VariationParams
 from frisket.edits.steps import Cut, cut, paint, restore, settle
-from frisket.engines.spec import Channels, Report, Work
+from frisket.engines.spec import Channels, MaskLaw, Report, Work
 from frisket.errors import EngineFailed
 from frisket.raster.formats import Layout, PixelFormat, Samples
 from frisket.raster.sizes import SizeRule
@@ -113,6 +113,24 @@ def test_float_pictures_keep_values_above_white() -> None:
     image[0, 0] = 7.5
     made = cut(image, square(), ask(image, fmt), ANY.spec)
     assert np.allclose(restore(made.image, made, fmt)[0, 0], 7.5, rtol=1e-5)
+
+
+class EightBitEngine(ToyEngine):
+    """Repeats what it is shown as far as it lies in 0...1, and paints `level` into the hole: what a model does."""
+
+    def run(self, work: Work, report: Report) -> list[np.ndarray]:
+        return [np.clip(fill, 0, 1) for fill in super().run(work, report)]
+
+
+@pytest.mark.parametrize("beyond", [-5.0, 7.5])
+def test_values_that_a_generator_cannot_see_do_not_shift_its_tone(beyond: float) -> None:
+    hole, image = square(40, 40), np.full((40, 40, 3), 0.5, np.float32)
+    image[::2, :, 0] = beyond
+    made, fmt = Cut(image.copy(), hole, None, False), PixelFormat(Samples.F32)
+    engine = EightBitEngine(mask_law=MaskLaw.SOFT)
+    (fill,) = paint(made, engine, ask(image, fmt, engine_params={"level": 0.5}), Progress(Listener()))
+    np.testing.assert_allclose(fill[hole > 0], 0.5, atol=1e-3)
+    np.testing.assert_array_equal(made.image, image)  # what is pasted into keeps its values
 
 
 def run(engine: ToyEngine, made: Cut, params=None, **changes) -> list[np.ndarray]:

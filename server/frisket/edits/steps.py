@@ -86,6 +86,7 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
     h, w = made.hole.shape
     fit = engine.spec.size.plan(Size(w, h))
     report.check()
+    made = replace(made, image=_in_range(made.image, request.format, engine.spec, report.check))
     crop, hole = fitting.apply(made.image, fit, report.check), fitting.apply_mask(made.hole, fit, report.check)
     sources = _fitted(made.sources, fit, report.check)
     if not two_passes(fit.source, request.task, engine.spec):
@@ -99,6 +100,14 @@ def paint(made: Cut, engine: Engine, request: EditRequest, report: Report) -> li
         laid = np.where(made.hole[..., None] > 0, fill, made.image)  # unmixed, as one pass gives it: shown by the mask
         fills[number] = refined(laid, made.hole, work, engine, Share(report, laid, whole, start, end))
     return fills
+
+
+def _in_range(image: np.ndarray, fmt: PixelFormat, spec: EngineSpec, check: Check) -> np.ndarray:
+    """What a generator can see: 0...1. Beyond it (float documents, and colours that sRGB lacks) its paint would be
+    compared with what it was never shown, and all of it shifted in tone. Other engines see the values themselves."""
+    if spec.mask_law is MaskLaw.EXACT or not fmt.samples.is_float:
+        return image
+    return mapped(lambda part: np.clip(part, 0, 1), np.float32, check, image)
 
 
 def fills_of(
