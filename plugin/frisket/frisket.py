@@ -17,7 +17,7 @@ gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-from frisket_gimp.actions import BY_PROCEDURE, MENU, Command, Result  # noqa: E402
+from frisket_gimp.actions import BY_PROCEDURE, LAYERS_MENU, MENU, OF_LAYERS, Command, Result  # noqa: E402
 from frisket_gimp.arguments import Kind  # noqa: E402
 from frisket_gimp.languages import _  # noqa: E402
 
@@ -64,6 +64,8 @@ class Frisket(Gimp.PlugIn):
         procedure.set_sensitivity_mask(where)
         procedure.set_menu_label(_(entry.label))
         procedure.add_menu_path(MENU)
+        if entry.name in OF_LAYERS:
+            procedure.add_menu_path(LAYERS_MENU)
         procedure.set_documentation(_(entry.blurb), _(entry.help), name)
         procedure.set_attribution("The Frisket project", "The Frisket project", "2026")
         for argument in entry.arguments:

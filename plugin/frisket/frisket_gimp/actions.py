@@ -12,6 +12,7 @@ from frisket_gimp.arguments import ARGUMENTS, Argument, Kind
 
 PREFIX = "plug-in-frisket-"
 MENU = "<Image>/Filters/Frisket"
+LAYERS_MENU = "<Layers>/Frisket"  # the context menu of the list of layers
 
 
 class Selection(enum.Enum):
@@ -265,4 +266,14 @@ COMMANDS: tuple[Command, ...] = (
         _SERVER,
     ),
 )
+# Also in the context menu of the list of layers: what works on a layer as it is.
+OF_LAYERS = {
+    "layer-variations",
+    "restore-faces",
+    "upscale-layer",
+    "edit-by-instruction",
+    "again",
+    "again-new-seed",
+    "choose-version",
+}
 BY_PROCEDURE: dict[str, Action | Command] = {entry.procedure: entry for entry in (*ACTIONS, *COMMANDS)}
