@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gi
 
@@ -45,7 +45,7 @@ def ask(
     """
     GimpUi.init("plug-in-frisket")
     dialog = GimpUi.ProcedureDialog.new(procedure, config, plain(_(action.label)))
-    shown = {argument.name: _widget(dialog, action, argument) for argument in action.arguments}
+    shown: dict[str, Any] = {argument.name: _widget(dialog, action, argument) for argument in action.arguments}
     boxes = _lines(dialog, config, shown, action.task)
     dialog.fill_box("main", [*(boxes[name] for name in action.main if boxes[name])])
     dialog.fill_box("folded-box", [*(boxes[name] for name in (*action.folded, "server") if boxes[name])])

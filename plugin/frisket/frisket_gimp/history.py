@@ -86,10 +86,12 @@ def bring(made: tuple[str, list], image) -> tuple[Gimp.Layer, str]:
     action, fmt = OF_TASK[request.task.value], pictures[0].format
     remark = ""
     trained = pictures[0].maker is not None and pictures[0].maker.trained
-    source = _place_in(image, action, request, fmt, trained) if image is not None else None
-    if source is None:
-        if image is not None:
+    source = None
+    if image is not None:
+        source = _place_in(image, action, request, fmt, trained)
+        if source is None:
             remark = _("It was made for an image of another size or kind, so it is in a new one.")
+    if source is None or image is None:
         image = _new_image(request, fmt)
         source = Source(None, True, Box.of(request.canvas), Box.of(request.canvas), fmt)
     values: dict[str, object] = {"unit": "px", "into": "image", **dict.fromkeys(SIDES, 0)}

@@ -169,12 +169,13 @@ class _Window:
             return
         image = self._image if self._image is not None and self._image.is_valid() else None
         try:
-            self._layer, remark = history.bring((job.id, self._fetched[job.id]), image)
+            layer, remark = history.bring((job.id, self._fetched[job.id]), image)
         except FrisketError as error:
             self._about.set_text("\n".join(words_of(error)))
             return
-        if self._layer.get_image() != image:
-            Gimp.Display.new(self._layer.get_image())
+        self._layer = layer
+        if layer.get_image() != image:
+            Gimp.Display.new(layer.get_image())
         self._about.set_text(remark or _("It is in the image now."))
 
     def _look_again(self) -> bool:

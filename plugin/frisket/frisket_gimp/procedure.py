@@ -124,7 +124,7 @@ def _wish(action: Action, image, drawables, config) -> Wish:
     merged = bool(values.get("sample-merged", not action.wants_layer))
     whole = not masked and action.result is not Result.CANVAS
     source = pixels.find_source(image, drawables, merged, whole)
-    if source.box.empty and not masked:
+    if source.layer is not None and source.box.empty and not masked:
         what = _("The layer '{name}' lies outside the canvas").format(name=source.layer.get_name())
         raise SourceUnsuitable(what=what, suggestion=_("Select another layer, or switch on 'Sample merged'."))
     selected = [] if action.result is Result.CANVAS else [source.box]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from frisket.edits.requests import (
-    PARAMS,
     EditRequest,
     InpaintParams,
     InstructParams,
@@ -15,6 +15,7 @@ from frisket.edits.requests import (
     OutpaintParams,
     Params,
     RestoreFacesParams,
+    SelectSubjectParams,
     TextToLayerParams,
     UpscaleParams,
     VariationParams,
@@ -26,7 +27,7 @@ from frisket.raster.geometry import Box, Size
 from frisket_gimp.actions import Action
 from frisket_gimp.styles import Style, applied
 
-Settings = Mapping[str, object]
+Settings = Mapping[str, Any]  # each of the type that its argument has in the PDB
 SIDES = ("left", "top", "right", "bottom")
 
 
@@ -48,11 +49,10 @@ def request(
     """With the style's part in it. Raises ParameterOutOfRange."""
     settings = applied(style, settings) if style else settings
     task = Task(action.task)
-    make = MAKERS.get(task)
     return EditRequest(
         canvas=canvas,
         region=region,
-        params=make(settings, canvas) if make else PARAMS[task](),
+        params=MAKERS[task](settings, canvas),
         format=fmt,
         engine=str(settings["engine"]).strip(),
         seed=settings.get("seed", 0),
@@ -103,37 +103,40 @@ def _options(text: str) -> dict:
     return options
 
 
-def _words(settings: Settings) -> dict[str, str]:
-    return {
-        "prompt": str(settings.get("prompt", "")).strip(),
-        "negative_prompt": str(settings.get("negative-prompt", "")).strip(),
-    }
+def _words(settings: Settings) -> tuple[str, str]:
+    """(prompt, negative prompt)."""
+    return str(settings.get("prompt", "")).strip(), str(settings.get("negative-prompt", "")).strip()
 
 
 def _dials(settings: Settings) -> MaskDials:
-    given = {name: settings.get(name, -1) for name in ("grow", "feather", "context")}
-    return MaskDials(**{name: None if px < 0 else px for name, px in given.items()})
+    grow, feather, context = (_px(settings.get(name, -1)) for name in ("grow", "feather", "context"))
+    return MaskDials(grow=grow, feather=feather, context=context)
+
+
+def _px(given: int) -> int | None:
+    return None if given < 0 else given
 
 
 def _outpaint(settings: Settings, canvas: Size) -> OutpaintParams:
     sides, clear = added(settings, canvas), bool(settings["transparent"])
+    left, top, right, bottom = (sides[side] for side in SIDES)
     if not clear and not any(sides.values()):
         wanted = "above 0 for at least one of them, or what is transparent is to be filled"
         raise ParameterOutOfRange(name="the growth of each side", value=0, wanted=wanted)
-    return OutpaintParams(**sides, **_words(settings), dials=_dials(settings), transparent=clear)
+    return OutpaintParams(left, top, right, bottom, *_words(settings), _dials(settings), transparent=clear)
 
 
 def _variation(settings: Settings, _: Size) -> VariationParams:
-    own = {"strength": settings["strength"], "tileable": bool(settings["tileable"])}
-    return VariationParams(**own, **_words(settings), dials=_dials(settings))
+    return VariationParams(settings["strength"], *_words(settings), bool(settings["tileable"]), _dials(settings))
 
 
 MAKERS: Mapping[Task, Callable[[Settings, Size], Params]] = {
-    Task.INPAINT: lambda settings, _: InpaintParams(**_words(settings), dials=_dials(settings)),
+    Task.INPAINT: lambda settings, _: InpaintParams(*_words(settings), dials=_dials(settings)),
     Task.OUTPAINT: _outpaint,
     Task.VARIATION: _variation,
     Task.RESTORE_FACES: lambda settings, _: RestoreFacesParams(strength=settings["strength"]),
     Task.UPSCALE: lambda settings, _: UpscaleParams(scale=settings["scale"]),
-    Task.TEXT_TO_LAYER: lambda settings, _: TextToLayerParams(**_words(settings)),
-    Task.INSTRUCT: lambda settings, _: InstructParams(**_words(settings), dials=_dials(settings)),
+    Task.TEXT_TO_LAYER: lambda settings, _: TextToLayerParams(*_words(settings)),
+    Task.INSTRUCT: lambda settings, _: InstructParams(*_words(settings), dials=_dials(settings)),
+    Task.SELECT_SUBJECT: lambda _settings, _: SelectSubjectParams(),
 }

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from frisket.errors import ParameterOutOfRange, SettingsUnwritable
 
@@ -61,7 +62,7 @@ def called(name: str, styles: Iterable[Style]) -> Style | None:
     raise ParameterOutOfRange(name="style", value=f"'{name}'", wanted=f"empty or one of {names}")
 
 
-def applied(style: Style, settings: Mapping[str, object]) -> dict[str, object]:
+def applied(style: Style, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with the style's part in them. An engine that the user chose stays, and then the style's options are
     not used; an option that the user set stays."""
     values = dict(settings)
