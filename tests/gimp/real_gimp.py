@@ -53,7 +53,9 @@ class Gimp:
         home = folder / "frisket-home"
         home.mkdir()
         # The command is one that the tree can run: it proves that the note is used.
-        command = ["/bin/sh", "-c", f"cp {self.inside}/waiting.json {self.inside}/frisket-home/server.json; sleep 5"]
+        noted = f"cp {self.inside}/waiting.json {self.inside}/frisket-home/server.json"
+        script = f'printf "%s\\n" "$@" > {self.inside}/options.txt; {noted}; sleep 5'
+        command = ["/bin/sh", "-c", script, "serve"]
         plugin_bundle.install(folder / "plug-ins", command, Path(self.inside) / "frisket-home")
         shutil.copy(HERE / "inside.py", folder / "inside.py")
 

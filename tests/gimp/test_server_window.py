@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -15,7 +16,7 @@ from fakes.hub import FakeHub
 from fakes.model_server import LICENCE
 from fakes.weights import pipeline
 from frisket.client.models import Models
-from frisket.client.places import read_runtime
+from frisket.client.places import Runtime, read_runtime, write_runtime
 from frisket.errors import ServerNotRunning
 from frisket.rpc.stubs import models_pb2
 
@@ -152,3 +153,58 @@ def test_this_computers_server_is_stopped(gimp, screen, photo):
             time.sleep(0.2)
         screen.key("Escape")
         assert gimp.finished()["status"] == "success"
+
+
+def test_how_it_is_started_is_set_and_prompts_are_forgotten(gimp, screen, photo):
+    home, models = gimp.folder / "frisket-home", gimp.folder / "my models"
+    models.mkdir()
+    seen = f"{gimp.inside}/my models"
+    next_one = Runtime("127.0.0.1:9", "token", os.getpid(), "0")
+    write_runtime(gimp.folder / "next", next_one).rename(gimp.folder / "waiting.json")
+    prompts, serving = gimp.folder / "frisket" / "prompts.json", gimp.folder / "frisket" / "serving.json"
+    prompts.parent.mkdir(parents=True)
+    prompts.write_text(json.dumps({"picture prompt": ["a lake"]}))
+    with a_server(gimp), gimp.shown(screen, OPEN):
+        first = read_runtime(home)
+        window = screen.window("^Frisket Server$", 60)
+        screen.key("alt+e")
+        time.sleep(1)
+        screen.shot(gimp.folder / "settings.png", window)
+        screen.key("alt+g")
+        screen.do("type", "plenty")
+        screen.key("alt+a")
+        time.sleep(0.5)
+        screen.shot(gimp.folder / "settings-refused.png", window)
+        assert not serving.exists()
+        screen.key("alt+g")
+        screen.key("ctrl+a")
+        screen.do("type", "3GB")
+        screen.key("alt+d")
+        screen.do("type", seen)
+        screen.key("alt+f")
+        screen.key("alt+a")
+        time.sleep(0.5)
+        told = json.loads(serving.read_text())
+        assert (told["models"], told["gpu_memory"], told["safety_checker"]) == (seen, "3GB", True)
+        assert read_runtime(home) == first  # it goes on as it is
+        screen.key("alt+r")
+        until = time.monotonic() + 40
+        while noted(home) != next_one:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        time.sleep(0.5)
+        screen.shot(gimp.folder / "settings-restarted.png", window)
+        options = gimp.wait_for("options.txt").read_text().splitlines()
+        assert options == ["--models", seen, "--gpu-memory", "3GB", "--safety-checker"]
+        screen.key("alt+p")
+        screen.key("alt+o")
+        time.sleep(0.5)
+        assert json.loads(prompts.read_text()) == {"remember": False}
+        screen.key("Escape")
+        assert gimp.finished()["status"] == "success"
+
+
+def noted(home):
+    """The server that is noted as running, if one is."""
+    with contextlib.suppress(ServerNotRunning):
+        return read_runtime(home)

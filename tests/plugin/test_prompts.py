@@ -41,3 +41,20 @@ def test_what_to_avoid_is_kept_apart():
 def test_a_damaged_file_is_as_good_as_none():
     assert prompts.earlier({"picture prompt": 3}, "inpaint", "prompt") == []
     assert prompts.earlier({"picture prompt": ["a", 4, None]}, "inpaint", "prompt") == ["a"]
+
+
+def test_they_are_not_remembered_where_that_is_not_wanted():
+    history = prompts.with_run({}, "inpaint", {"prompt": "a lake"})
+    silent = prompts.remembering(history, False)
+    assert not prompts.remembers(silent)
+    assert prompts.with_run(silent, "inpaint", {"prompt": "a sea"}) == silent
+    assert prompts.earlier(silent, "inpaint", "prompt") == ["a lake"]
+    again = prompts.with_run(prompts.remembering(silent, True), "inpaint", {"prompt": "a sea"})
+    assert prompts.earlier(again, "inpaint", "prompt") == ["a sea", "a lake"]
+
+
+def test_they_are_forgotten_and_the_wish_is_kept():
+    history = prompts.remembering(prompts.with_run({}, "instruct", {"prompt": "winter"}), False)
+    left = prompts.forgotten(history)
+    assert prompts.earlier(left, "instruct", "prompt") == []
+    assert not prompts.remembers(left)

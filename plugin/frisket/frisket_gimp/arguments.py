@@ -41,7 +41,8 @@ _RATIOS = ("1:1", "5:4", "4:3", "3:2", "16:9", "2:1", "4:5", "3:4", "2:3", "9:16
 RATIOS = (("sides", "Larger by the four numbers"), *((ratio, ratio) for ratio in _RATIOS))
 _SIDES = (("left", "Left"), ("right", "Right"), ("top", "At the top"), ("bottom", "At the bottom"))
 ANCHORS = (("centre", "In the middle"), *_SIDES)
-_AUTOMATIC = "; -1 = automatic"
+AUTOMATIC = -1  # px: the server chooses
+_AUTOMATIC = f"; {AUTOMATIC} = automatic"
 _SIDE = "How much is added on this side"
 _ALL = (
     Argument("prompt", Kind.WORDS, "_Prompt", "What to paint"),
@@ -114,13 +115,27 @@ _ALL = (
         Kind.WHOLE,
         "Conte_xt (px)",
         "Pixels around the selection that the engine sees" + _AUTOMATIC,
-        -1,
-        -1,
+        AUTOMATIC,
+        AUTOMATIC,
         4096,
     ),
-    Argument("grow", Kind.WHOLE, "Gro_w (px)", "Pixels repainted beyond the selection" + _AUTOMATIC, -1, -1, 1024),
     Argument(
-        "feather", Kind.WHOLE, "Fea_ther (px)", "Pixels over which the repainting fades out" + _AUTOMATIC, -1, -1, 1024
+        "grow",
+        Kind.WHOLE,
+        "Gro_w (px)",
+        "Pixels repainted beyond the selection" + _AUTOMATIC,
+        AUTOMATIC,
+        AUTOMATIC,
+        1024,
+    ),
+    Argument(
+        "feather",
+        Kind.WHOLE,
+        "Fea_ther (px)",
+        "Pixels over which the repainting fades out" + _AUTOMATIC,
+        AUTOMATIC,
+        AUTOMATIC,
+        1024,
     ),
     Argument(
         "sample-merged",

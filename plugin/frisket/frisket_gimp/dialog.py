@@ -12,7 +12,7 @@ from frisket.raster.geometry import Size
 from frisket.rpc.stubs.models_pb2 import Engine
 from frisket_gimp import settings, threads
 from frisket_gimp.actions import Action
-from frisket_gimp.arguments import Argument, Kind
+from frisket_gimp.arguments import AUTOMATIC, Argument, Kind
 from frisket_gimp.languages import _, plain
 from frisket_gimp.options import Options
 from frisket_gimp.prompt_field import PromptField
@@ -73,12 +73,33 @@ def _widget(dialog, action: Action, argument: Argument):
         label, height = (_(action.words), 64) if argument.name == "prompt" else (_(argument.label), 40)
         return _words(dialog, argument.name, label, height)
     if argument.kind is Kind.WHOLE:
-        return dialog.get_widget(argument.name, GimpUi.LabelSpin.__gtype__)
+        widget = dialog.get_widget(argument.name, GimpUi.LabelSpin.__gtype__)
+        if argument.low == AUTOMATIC:
+            _say_automatic(widget)
+        return widget
     if argument.kind is Kind.SHARE:
         return dialog.get_scale_entry(argument.name, 1.0)
     if argument.kind is Kind.CHOICE:
         return dialog.get_widget(argument.name, GObject.TYPE_NONE)  # GIMP's own choice
     return None
+
+
+def _say_automatic(widget) -> None:
+    """The number's field says what it means where it is the one that stands for automatic."""
+    spin = next(child for child in widget.get_children() if isinstance(child, Gtk.SpinButton))
+
+    def show(_spin) -> bool:
+        if spin.get_value_as_int() != AUTOMATIC:
+            return False
+        if spin.get_text() != _("automatic"):
+            spin.set_text(_("automatic"))
+        return True
+
+    spin.set_numeric(False)  # else it takes no letters
+    spin.set_update_policy(Gtk.SpinButtonUpdatePolicy.IF_VALID)  # the word is no number: the value stays
+    spin.set_width_chars(10)
+    spin.connect("output", show)
+    spin.update()
 
 
 def _scrolled(dialog, everything) -> None:

@@ -1,7 +1,8 @@
-"""Which server to use, and starting one. Never on the main thread, no libgimp: see `progress`."""
+"""Which server to use, and starting one. Never on the main thread: see `progress`."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,10 +20,11 @@ from frisket.errors import FrisketError, ServerNotRunning
 from frisket.raster.geometry import Box
 from frisket.rpc.stubs import jobs_pb2
 from frisket.rpc.stubs.models_pb2 import Engine
+from frisket_gimp import kept, serving
 from frisket_gimp.languages import _
 from frisket_gimp.progress import about
 
-STOPPING = 30.0  # s until a server that was told to end is given up
+STOPPING = 45.0  # s until a server that was told to end is given up: it lets a job run for 30
 NAME = "gimp"  # among the server's clients
 NOTE = Path(__file__).parents[1] / "launch.json"  # left by `frisket plugin install`
 # A sandbox cannot run a program of the host, and GIMP's own Python settings would break another interpreter.
@@ -140,6 +142,18 @@ def stop() -> None:
         time.sleep(0.1)
 
 
+def restart() -> Session:
+    """The server of this computer, ended if it runs, and started. Raises FrisketError."""
+    with contextlib.suppress(ServerNotRunning):
+        stop()
+    return start()
+
+
+def home() -> Path:
+    """Frisket's folder on this computer."""
+    return _noted()[0]
+
+
 def _started(progress) -> Session:
     if not can_start():
         raise ServerNotRunning(folder=_noted()[0])
@@ -149,6 +163,7 @@ def _started(progress) -> Session:
 
 def _start(stopped: Callable[[], bool]) -> Session:
     home, command = _noted()
+    command += serving.options(serving.of(kept.read(serving.FILE, {})))
     for name in NOT_FOR_OTHERS:
         os.environ.pop(name, None)
     runtime = start_server(command, home, stop=stopped)

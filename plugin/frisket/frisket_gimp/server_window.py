@@ -67,10 +67,12 @@ class _Window:
         GLib.source_remove(timer)
         self._aside.leave()
         self._models.leave()
+        self._settings.leave()
         self._dialog.destroy()
 
     def _lay_out(self) -> None:
-        from frisket_gimp.models_page import ModelsPage  # it needs this module's siblings only, but Gtk first
+        from frisket_gimp.models_page import ModelsPage  # they need this module's siblings only, but Gtk first
+        from frisket_gimp.settings_page import SettingsPage
 
         grid = Gtk.Grid(row_spacing=8, column_spacing=12, border_width=12)
         grid.attach(self._here, 0, 0, 2, 1)
@@ -85,10 +87,13 @@ class _Window:
         self._about = Gtk.Label(label=about, xalign=0.0, wrap=True, max_width_chars=70)
         grid.attach(self._about, 0, 4, 2, 1)
         self._models = ModelsPage(lambda: self._address)
+        self._settings = SettingsPage(lambda: self._address)
         book = Gtk.Notebook()
         book.append_page(grid, Gtk.Label.new_with_mnemonic(_("_Server")))
         book.append_page(self._models.widget, Gtk.Label.new_with_mnemonic(_("_Models")))
-        book.connect("switch-page", lambda _book, _page, number: self._models.refresh() if number else None)
+        book.append_page(self._settings.widget, Gtk.Label.new_with_mnemonic(_("S_ettings")))
+        pages = (self._look, self._models.refresh, self._settings.refresh)
+        book.connect("switch-page", lambda _book, _page, number: pages[number]())
         area = self._dialog.get_content_area()
         area.set_border_width(12)
         area.pack_start(book, True, True, 0)
