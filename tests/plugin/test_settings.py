@@ -10,7 +10,7 @@ from frisket_gimp.styles import Style
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frisket.edits.requests import InpaintParams
+from frisket.edits.requests import InpaintParams, RestoreFacesParams
 from frisket.errors import ParameterOutOfRange
 from frisket.raster.formats import PixelFormat
 from frisket.raster.geometry import Box, Size
@@ -60,7 +60,7 @@ def test_a_style_is_in_the_request():
     action, values = defaults("fill-selection")
     style = Style("s", "{prompt}, ink", "people", "brush", {"quality": 4})
     given = {**values, "prompt": "a barn"}
-    made = settings.request(action, given, Size(8, 8), PixelFormat(), Box(0, 0, 8, 8), style)
+    made = settings.request(action, given, Box(0, 0, 8, 8), PixelFormat(), Box(0, 0, 8, 8), style)
     assert isinstance(made.params, InpaintParams)
     assert (made.params.prompt, made.params.negative_prompt) == ("a barn, ink", "people")
     assert (made.engine, dict(made.engine_params)) == ("brush", {"quality": 4})
@@ -70,4 +70,25 @@ def test_a_style_is_in_the_request():
 def test_a_canvas_that_has_the_ratio_already_does_not_grow():
     action, values = defaults("expand-canvas")
     with pytest.raises(ParameterOutOfRange, match="growth"):
-        settings.request(action, {**values, "aspect": "1:1"}, Size(8, 8), PixelFormat(), Box(0, 0, 8, 8))
+        settings.request(action, {**values, "aspect": "1:1"}, Box(0, 0, 8, 8), PixelFormat(), Box(0, 0, 8, 8))
+
+
+def test_chosen_faces_are_told_in_the_frame_of_the_request():
+    action, values = defaults("restore-faces")
+    given = {**values, "faces": "  30,40,64,50\t-2,8,20,20 "}
+    frame = Box(10, -5, 200, 100)
+    made = settings.request(action, given, frame, PixelFormat(), Box.of(frame.size)).params
+    assert isinstance(made, RestoreFacesParams)
+    assert made.faces == (Box(20, 45, 64, 50), Box(-12, 13, 20, 20))
+    assert settings.faces_as(settings.faces_in(given["faces"])) == "30,40,64,50 -2,8,20,20"
+
+
+@given(st.lists(st.builds(Box, *[st.integers(-9999, 9999)] * 2, *[st.integers(1, 9999)] * 2)))
+def test_faces_come_back(boxes):
+    assert settings.faces_in(settings.faces_as(boxes)) == tuple(boxes)
+
+
+@pytest.mark.parametrize("text", ["all", "1,2,3", "1,2,3,4,5", "1,2,0,4", "1,2,3,-4", "1.5,2,3,4", "1,2,3,4;5,6,7,8"])
+def test_what_is_no_place_of_a_face_is_refused(text):
+    with pytest.raises(ParameterOutOfRange, match="faces"):
+        settings.faces_in(text)

@@ -159,7 +159,7 @@ ACTIONS = (
         "faces",
         Selection.OPTIONAL,
         Result.MASKED,
-        main=("strength",),
+        main=("strength", "faces"),
         folded=("sample-merged",),
         button="Res_tore",
         defaults={"strength": 0.7},

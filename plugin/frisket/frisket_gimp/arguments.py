@@ -21,6 +21,7 @@ class Kind(enum.Enum):
     ENGINE = "an engine's id"
     OPTIONS = "JSON: the engine's own parameters"
     STYLE = "a style's name"
+    FACES = "places of faces"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ _ALL = (
     Argument("seed", Kind.WHOLE, "See_d", "The same seed gives the same picture", 0, 0, 2147483647),
     Argument("count", Kind.WHOLE, "_How many", "Pictures to choose from", 1, 1, 8),
     Argument("strength", Kind.SHARE, "Stren_gth", "How far from what is there: 0 = it stays as it is", 0.5),
+    Argument(
+        "faces",
+        Kind.FACES,
+        "Faces",
+        "Only these: x,y,width,height in pixels of the image, blanks between two faces; empty = all that are found",
+    ),
     Argument("tileable", Kind.FLAG, "Opposite edges _fit together", "For patterns", False),
     Argument(
         "aspect",

@@ -13,6 +13,8 @@ from frisket.rpc.stubs.models_pb2 import Engine
 from frisket_gimp import settings, threads
 from frisket_gimp.actions import Action
 from frisket_gimp.arguments import AUTOMATIC, Argument, Kind
+from frisket_gimp.faces import Look
+from frisket_gimp.faces_row import FacesRow
 from frisket_gimp.languages import _, plain
 from frisket_gimp.options import Options
 from frisket_gimp.prompt_field import PromptField
@@ -37,11 +39,12 @@ def ask(
     canvas: Size,
     estimate: Callable[[], Callable[[], str]],
     engines: Callable[[], Callable[[], list[Engine]]],
+    look: Callable[[], Look],
 ) -> None:
     """Let the user change `config`. Raises Cancelled.
 
     estimate: called here with the settings as they are, gives what is run off the main thread to get a line to show.
-    engines: likewise, for those to choose from, the server's own choice first.
+    engines: likewise, for those to choose from, the server's own choice first. look: for the faces in the picture.
     """
     GimpUi.init("plug-in-frisket")
     dialog = GimpUi.ProcedureDialog.new(procedure, config, plain(_(action.label)))
@@ -53,6 +56,10 @@ def ask(
     dialog.fill_expander("folded", "folded-label", False, "folded-box")
     everything = dialog.fill_box("everything", ["main", "folded"])
     _scrolled(dialog, everything)
+    if "faces" in shown:
+        row = FacesRow(dialog, config, look).box
+        everything.pack_start(row, False, False, 0)
+        everything.reorder_child(row, 1)  # before what is folded
     _add_engines(dialog, everything, config, engines)
     if "aspect" in shown:
         _add_extent(dialog, config, shown, canvas)
@@ -142,7 +149,7 @@ def _add_extent(dialog, config, shown, canvas: Size) -> None:
 
 def _lines(dialog, config, shown, task: str) -> dict[str, str]:
     """What is put into the dialog for each argument; two that belong together share a line, under the first one."""
-    lines = {name: "" if name == "style" else name for name in shown}
+    lines = {name: "" if name in ("style", "faces") else name for name in shown}
     for name in ("prompt", "negative-prompt"):
         if name in shown:
             box = dialog.fill_box(f"{name}-box", [f"{name}-label", f"{name}-scroll"])

@@ -33,7 +33,7 @@ def add(group: Group, like: Version, count: int, address: str) -> None:
         size = fitting(source.box.width, source.box.height)
         progress.begin_with(pixels.thumbnail(source, source.box, *size))
         values = progress.do(lambda: _values(like, count, address))
-        request = settings.request(VARIATIONS, values, source.frame.size, source.format, source.box)
+        request = settings.request(VARIATIONS, values, source.frame, source.format, source.box)
         session = progress.do(lambda: server.opened(progress, address))
         job, pictures = progress.do(lambda: session.run(request, around, mask, progress))
         session.close()

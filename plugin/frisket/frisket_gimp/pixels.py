@@ -15,7 +15,7 @@ from frisket_gimp.actions import Selection
 from frisket_gimp.languages import _
 
 gi.require_version("Babl", "0.1")
-from gi.repository import Babl, GdkPixbuf, Gegl, Gimp  # noqa: E402
+from gi.repository import Babl, GdkPixbuf, Gegl, Gimp, GLib  # noqa: E402
 
 # GIMP's depths (first word of a precision's name) -> ours. The two that have no equal travel as 32-bit float.
 SAMPLES = {
@@ -182,17 +182,33 @@ def unseen(image, items) -> Iterator[None]:
 
 
 def thumbnail(source: Source, region: Box, width: int, height: int):
-    """That region of the source's frame as a pixbuf of that size; None where it would take long or is gray.
-
-    By its bytes: `get_sub_thumbnail` frees its memory twice, in GIMP 3.0.4 and 3.2.6.
-    """
+    """That region of the source's frame as a pixbuf of that size; None where it would take long."""
     if source.layer is None or source.merged:
         return None
-    x, y = source.corner
-    corner = region.x + source.frame.x - x, region.y + source.frame.y - y
-    data, wide, high, bpp = source.layer.get_sub_thumbnail_data(*corner, region.width, region.height, width, height)
-    if bpp < 3 or not data:
+    return _small(source.layer, region.moved(source.frame.x, source.frame.y), width, height)
+
+
+@contextlib.contextmanager
+def thumbnails(image, source: Source) -> Iterator[Callable[[Box, int, int], object]]:
+    """`thumbnail` of many regions, also of what all layers show."""
+    seen = Gimp.Layer.new_from_visible(image, image, "Frisket") if source.merged else None
+    try:
+        layer = seen or source.layer
+        yield lambda region, *size: _small(layer, region.moved(source.frame.x, source.frame.y), *size)
+    finally:
+        if seen:
+            seen.delete()
+
+
+def _small(layer, region: Box, width: int, height: int):
+    """region: in the image. By its bytes: `get_sub_thumbnail` frees its memory twice, in GIMP 3.0.4 and 3.2.6."""
+    own = region.moved(*_back(layer))
+    data, wide, high, bpp = layer.get_sub_thumbnail_data(own.x, own.y, own.width, own.height, width, height)
+    if not data:
         return None
+    if bpp < 3:  # gray, perhaps with alpha
+        data = GLib.Bytes.new(bytes(value for value in data.get_data()[::bpp] for _channel in range(3)))
+        bpp = 3
     return GdkPixbuf.Pixbuf.new_from_bytes(data, GdkPixbuf.Colorspace.RGB, bpp == 4, 8, wide, high, wide * bpp)
 
 

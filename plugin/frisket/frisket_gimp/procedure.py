@@ -15,6 +15,7 @@ from frisket.errors import Cancelled, FrisketError, ImageChanged, SettingsUnwrit
 from frisket.raster.geometry import Box, Size
 from frisket_gimp import kept, layers, pixels, prompts, server, settings, styles
 from frisket_gimp.actions import Action, Result
+from frisket_gimp.arguments import Kind
 from frisket_gimp.languages import _, plain, words_of
 from frisket_gimp.parasite import Origin
 from frisket_gimp.progress import Progress, fitting
@@ -71,8 +72,10 @@ def _failed(procedure, text: str):
 def _carry_out(action: Action, procedure, run_mode, image, drawables, config) -> Gimp.Layer | None:
     interactive = run_mode == Gimp.RunMode.INTERACTIVE
     pixels.check_image(image, action.selection)
+    if run_mode != Gimp.RunMode.NONINTERACTIVE and any(a.kind is Kind.FACES for a in action.arguments):
+        config.set_property("faces", "")  # those of another picture mean nothing here
     if interactive and action.main:
-        from frisket_gimp import dialog
+        from frisket_gimp import dialog, faces
 
         dialog.ask(
             action,
@@ -81,6 +84,7 @@ def _carry_out(action: Action, procedure, run_mode, image, drawables, config) ->
             Size(image.get_width(), image.get_height()),
             lambda: _estimate(_wish(action, image, drawables, config)),
             lambda: _engines(action, config),
+            lambda: faces.look(image, _wish(action, image, drawables, config)),
         )
     settings.draw_seed(action, config)
     wish = _wish(action, image, drawables, config)
@@ -131,7 +135,7 @@ def _wish(action: Action, image, drawables, config) -> Wish:
     if masked:
         selected = [pixels.selected_box(image, source)]
     region = NOWHERE if action.wants_layer else selected[0]
-    request = settings.request(action, values, source.frame.size, source.format, region, style)
+    request = settings.request(action, values, source.frame, source.format, region, style)
     return Wish(values, source, request, selected, masked, kept.server_address(str(values["server"])))
 
 

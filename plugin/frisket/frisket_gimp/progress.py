@@ -189,9 +189,9 @@ def _decoded(jpeg: bytes):
     return loader.get_pixbuf()
 
 
-def fitting(width: int, height: int) -> tuple[int, int]:
-    """The size of a picture that was made as large as PICTURE allows."""
-    scale = min(PICTURE[0] / max(width, 1), PICTURE[1] / max(height, 1))
+def fitting(width: int, height: int, within: tuple[int, int] = PICTURE) -> tuple[int, int]:
+    """The size of a picture that was made as large as `within` allows."""
+    scale = min(within[0] / max(width, 1), within[1] / max(height, 1))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 

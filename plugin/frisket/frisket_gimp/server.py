@@ -117,6 +117,16 @@ def report(address: str) -> Report:
     )
 
 
+def at_hand(address: str) -> Session:
+    """That server, or the one of this computer, started when there is none. Raises FrisketError."""
+    try:
+        return reached(address)
+    except ServerNotRunning:
+        if not can_start():
+            raise
+    return start()
+
+
 def can_start() -> bool:
     """Whether this plug-in can start and stop the server of this computer: it is told how, and in no sandbox."""
     return bool(_noted()[1]) and not any(name in os.environ for name in SANDBOXES)

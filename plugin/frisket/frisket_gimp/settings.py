@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from frisket.edits.requests import (
@@ -44,15 +44,15 @@ def draw_seed(action: Action, config) -> None:
 
 
 def request(
-    action: Action, settings: Settings, canvas: Size, fmt: PixelFormat, region: Box, style: Style | None = None
+    action: Action, settings: Settings, frame: Box, fmt: PixelFormat, region: Box, style: Style | None = None
 ) -> EditRequest:
-    """With the style's part in it. Raises ParameterOutOfRange."""
+    """With the style's part in it. frame: what is its canvas, in the image. Raises ParameterOutOfRange."""
     settings = applied(style, settings) if style else settings
     task = Task(action.task)
     return EditRequest(
-        canvas=canvas,
+        canvas=frame.size,
         region=region,
-        params=MAKERS[task](settings, canvas),
+        params=MAKERS[task](settings, frame),
         format=fmt,
         engine=str(settings["engine"]).strip(),
         seed=settings.get("seed", 0),
@@ -117,8 +117,30 @@ def _px(given: int) -> int | None:
     return None if given < 0 else given
 
 
-def _outpaint(settings: Settings, canvas: Size) -> OutpaintParams:
-    sides, clear = added(settings, canvas), bool(settings["transparent"])
+def faces_in(text: str) -> tuple[Box, ...]:
+    """What `faces_as` made. Raises ParameterOutOfRange."""
+    try:
+        found = [tuple(int(number) for number in word.split(",")) for word in text.split()]
+        boxes = tuple(Box(x, y, width, height) for x, y, width, height in found)
+    except ValueError:
+        boxes = (Box(0, 0, 0, 0),)
+    if any(box.empty for box in boxes):
+        raise ParameterOutOfRange(name="faces", value=f"'{text}'", wanted="such as 20,30,64,64 200,40,50,50")
+    return boxes
+
+
+def faces_as(boxes: Iterable[Box]) -> str:
+    """One word for each, in the image's coordinates."""
+    return " ".join(f"{box.x},{box.y},{box.width},{box.height}" for box in boxes)
+
+
+def _faces(settings: Settings, frame: Box) -> RestoreFacesParams:
+    boxes = faces_in(str(settings.get("faces", "")))
+    return RestoreFacesParams(settings["strength"], tuple(box.moved(-frame.x, -frame.y) for box in boxes))
+
+
+def _outpaint(settings: Settings, frame: Box) -> OutpaintParams:
+    sides, clear = added(settings, frame.size), bool(settings["transparent"])
     left, top, right, bottom = (sides[side] for side in SIDES)
     if not clear and not any(sides.values()):
         wanted = "above 0 for at least one of them, or what is transparent is to be filled"
@@ -126,15 +148,15 @@ def _outpaint(settings: Settings, canvas: Size) -> OutpaintParams:
     return OutpaintParams(left, top, right, bottom, *_words(settings), _dials(settings), transparent=clear)
 
 
-def _variation(settings: Settings, _: Size) -> VariationParams:
+def _variation(settings: Settings, _: Box) -> VariationParams:
     return VariationParams(settings["strength"], *_words(settings), bool(settings["tileable"]), _dials(settings))
 
 
-MAKERS: Mapping[Task, Callable[[Settings, Size], Params]] = {
+MAKERS: Mapping[Task, Callable[[Settings, Box], Params]] = {
     Task.INPAINT: lambda settings, _: InpaintParams(*_words(settings), dials=_dials(settings)),
     Task.OUTPAINT: _outpaint,
     Task.VARIATION: _variation,
-    Task.RESTORE_FACES: lambda settings, _: RestoreFacesParams(strength=settings["strength"]),
+    Task.RESTORE_FACES: _faces,
     Task.UPSCALE: lambda settings, _: UpscaleParams(scale=settings["scale"]),
     Task.TEXT_TO_LAYER: lambda settings, _: TextToLayerParams(*_words(settings)),
     Task.INSTRUCT: lambda settings, _: InstructParams(*_words(settings), dials=_dials(settings)),
