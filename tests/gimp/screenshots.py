@@ -1,8 +1,9 @@
 """Make the pictures of docs/images again: the real GIMP, the plug-in and a real server on a virtual screen.
 
-    .venv/bin/python tests/gimp/screenshots.py PHOTO X,Y,WIDTH,HEIGHT [NAME ...]
+    .venv/bin/python tests/gimp/screenshots.py PHOTO X,Y,WIDTH,HEIGHT PORTRAIT [NAME ...]
 
 PHOTO: any picture of about 640 x 430 px that may be published. X,Y,WIDTH,HEIGHT: an ellipse in it that is selected.
+PORTRAIT: such a picture of a face, which is shown beside its mirror image.
 NAME: of a picture, such as gimp-chooser.png; with any, the others stay as they are.
 """
 
@@ -13,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 from real_gimp import Gimp, Screen, a_gimp, a_screen, a_server
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -29,6 +30,7 @@ act("layer-variations", image, mode=Gimp.RunMode.INTERACTIVE)
 for seed in (11, 12):
     image.select_ellipse(Gimp.ChannelOps.REPLACE, {box}); image.remove_layer(fill(image, seed=seed)[1])
 act("history", image, mode=Gimp.RunMode.INTERACTIVE)
+act("restore-faces", load("faces.png"), mode=Gimp.RunMode.INTERACTIVE)
 act("server", image, mode=Gimp.RunMode.INTERACTIVE)
 wait_for("never")
 """
@@ -46,13 +48,18 @@ DIALOGS = {
 ONLY: set[str] = set()
 
 
-def main(photo: str, box: str, *only: str) -> None:
+def main(photo: str, box: str, portrait: str, *only: str) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     ONLY.update(only)
     with a_gimp() as gimp, a_screen("1120x740x24") as screen, a_server(gimp):
         picture = Image.open(photo).convert("RGB")
         picture.thumbnail((640, 480))
         picture.save(gimp.folder / "in.png")
+        face = Image.open(portrait).convert("RGB")
+        pair = Image.new("RGB", (2 * face.width, face.height))
+        pair.paste(face, (0, 0))
+        pair.paste(ImageOps.mirror(face), (face.width, 0))
+        pair.save(gimp.folder / "faces.png")
         with gimp.shown(screen, BODY.format(box=box, actions=list(DIALOGS))):
             gimp.wait_for("shown")
             take(gimp, screen)
@@ -93,6 +100,17 @@ def take(gimp: Gimp, screen: Screen) -> None:
     window = screen.window("^History$", 60)
     time.sleep(2)
     save(screen, "gimp-history.png", window)
+    screen.key("Escape")
+    screen.window("^Restore Faces$")
+    time.sleep(1)
+    screen.key("alt+f")
+    window = screen.window("^Choose Faces$")
+    time.sleep(6)
+    screen.key("space")
+    time.sleep(0.5)
+    save(screen, "gimp-choose-faces.png", window)
+    screen.key("alt+o")
+    screen.window("^Restore Faces$")
     screen.key("Escape")
     window = screen.window("^Frisket Server$")
     time.sleep(3)
