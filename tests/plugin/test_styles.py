@@ -74,6 +74,16 @@ def test_saved_and_deleted(tmp_path):
     assert again in styles.known(folder)
 
 
+def test_names_that_differ_in_a_sign_only(tmp_path):
+    names = ["My style", "my-style!", "my/style", "水彩", "油絵", "!", "?"]
+    for name in names:
+        styles.save(Style(name, "{prompt}, " + name), tmp_path)
+    styles.save(Style("MY STYLE", "{prompt}, newer"), tmp_path)
+    own = {style.name: style.prompt for style in styles.known(tmp_path) if style.own}
+    assert own == {"MY STYLE": "{prompt}, newer", **{name: "{prompt}, " + name for name in names[1:]}}
+    assert all(path.parent == tmp_path for path in tmp_path.rglob("*"))
+
+
 def test_files_that_are_no_styles_are_passed_over(tmp_path):
     for name, text in {"a": "{", "b": "[]", "c": '{"name": ""}', "d": '{"name": "d", "prompt": 3}'}.items():
         (tmp_path / f"{name}.json").write_text(text)

@@ -93,8 +93,7 @@ def template(words: str) -> str:
 
 def save(style: Style, folder: Path) -> Path:
     """Write it as one of the user's own; one of the same name is replaced. Raises SettingsUnwritable."""
-    stem = "".join(c if c.isalnum() else "-" for c in style.name.casefold()).strip("-") or "style"
-    target = folder / f"{stem}.json"
+    target = _file_for(style.name, folder)
     told = {key: value for key, value in asdict(style).items() if value and key != "file"}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +112,17 @@ def delete(style: Style) -> None:
             style.file.unlink(missing_ok=True)
         except OSError as error:
             raise SettingsUnwritable(path=style.file, reason=error.strerror or error) from error
+
+
+def _file_for(name: str, folder: Path) -> Path:
+    """That of the user's style of this name, or one that is not there yet."""
+    for path in sorted(folder.glob("*.json")):
+        known_one = _read(path)
+        if known_one and known_one.name.casefold() == name.casefold():
+            return path
+    stem = "".join(c if c.isalnum() else "-" for c in name.casefold()).strip("-") or "style"
+    numbers = ("", *(f"-{number}" for number in range(2, 1000)))
+    return next(path for number in numbers if not (path := folder / f"{stem}{number}.json").exists())
 
 
 def _around(style: Style, words: str) -> str:
