@@ -15,7 +15,7 @@ from frisket_gimp.actions import Action
 from frisket_gimp.arguments import AUTOMATIC, Argument, Kind
 from frisket_gimp.faces import Look
 from frisket_gimp.faces_row import FacesRow
-from frisket_gimp.languages import _, plain
+from frisket_gimp.languages import _, plain, words_of
 from frisket_gimp.options import Options
 from frisket_gimp.prompt_field import PromptField
 from frisket_gimp.style_row import StyleRow
@@ -267,7 +267,8 @@ def _add_estimate(dialog, action: Action, config, estimate: Callable[[], Callabl
         try:
             work = estimate()
         except FrisketError as error:
-            return show(error.cause[:1].upper() + error.cause[1:])
+            cause = words_of(error)[1]
+            return show(cause[:1].upper() + cause[1:])
         threads.start(lambda: GLib.idle_add(show, _quietly(work, "")))
         return False
 

@@ -10,6 +10,7 @@ import gi
 
 from frisket.edits.requests import from_json
 from frisket.errors import FrisketError
+from frisket.rpc import convert
 from frisket.rpc.stubs import jobs_pb2
 from frisket_gimp import history, server, threads
 from frisket_gimp.languages import _, plain, words_of
@@ -129,7 +130,8 @@ class _Window:
         if job is None:
             return
         if not done:
-            self._about.set_text(f"{job.error.title}\n{job.error.cause}" if job.error.title else "")
+            error = convert.error_from_proto(job.error) if job.error.title else None
+            self._about.set_text("{}\n{}".format(*words_of(error)) if error else "")
         elif job.id in self._fetched:
             self._describe(job)
         else:

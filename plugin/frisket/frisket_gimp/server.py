@@ -21,7 +21,7 @@ from frisket.raster.geometry import Box
 from frisket.rpc.stubs import jobs_pb2
 from frisket.rpc.stubs.models_pb2 import Engine
 from frisket_gimp import kept, serving
-from frisket_gimp.languages import _
+from frisket_gimp.languages import _, words_of
 from frisket_gimp.progress import about
 
 STOPPING = 45.0  # s until a server that was told to end is given up: it lets a job run for 30
@@ -49,10 +49,10 @@ def estimate(address: str, request: EditRequest, selected: list[Box]) -> str:
     try:
         plan = found.plan(request, selected)
     except FrisketError as error:
-        return f"{error.title}: {error.cause}"
+        return "{}: {}".format(*words_of(error))
     finally:
         found.close()
-    sizes = " and ".join(str(piece.working) for piece in plan.pieces) or str(plan.region.size)
+    sizes = _(" and ").join(str(piece.working) for piece in plan.pieces) or str(plan.region.size)
     if plan.seconds is None:
         line = _("The engine '{engine}' will work on {sizes} px.")
     else:

@@ -25,6 +25,7 @@ from frisket.errors import ParameterOutOfRange
 from frisket.raster.formats import PixelFormat
 from frisket.raster.geometry import Box, Size
 from frisket_gimp.actions import Action
+from frisket_gimp.languages import _
 from frisket_gimp.styles import Style, applied
 
 Settings = Mapping[str, Any]  # each of the type that its argument has in the PDB
@@ -99,7 +100,7 @@ def _options(text: str) -> dict:
     except ValueError:
         options = None
     if not isinstance(options, dict) or not all(isinstance(v, (bool, int, float, str)) for v in options.values()):
-        raise ParameterOutOfRange(name="options", value=text, wanted='a JSON object such as {"quality": 4}')
+        raise ParameterOutOfRange(name="options", value=text, wanted=_('a JSON object such as {"quality": 4}'))
     return options
 
 
@@ -125,7 +126,7 @@ def faces_in(text: str) -> tuple[Box, ...]:
     except ValueError:
         boxes = (Box(0, 0, 0, 0),)
     if any(box.empty for box in boxes):
-        raise ParameterOutOfRange(name="faces", value=f"'{text}'", wanted="such as 20,30,64,64 200,40,50,50")
+        raise ParameterOutOfRange(name="faces", value=f"'{text}'", wanted=_("such as 20,30,64,64 200,40,50,50"))
     return boxes
 
 
@@ -143,22 +144,22 @@ def _outpaint(settings: Settings, frame: Box) -> OutpaintParams:
     sides, clear = added(settings, frame.size), bool(settings["transparent"])
     left, top, right, bottom = (sides[side] for side in SIDES)
     if not clear and not any(sides.values()):
-        wanted = "above 0 for at least one of them, or what is transparent is to be filled"
-        raise ParameterOutOfRange(name="the growth of each side", value=0, wanted=wanted)
+        wanted = _("above 0 for at least one of them, or what is transparent is to be filled")
+        raise ParameterOutOfRange(name=_("the growth of each side"), value=0, wanted=wanted)
     return OutpaintParams(left, top, right, bottom, *_words(settings), _dials(settings), transparent=clear)
 
 
-def _variation(settings: Settings, _: Box) -> VariationParams:
+def _variation(settings: Settings, _frame: Box) -> VariationParams:
     return VariationParams(settings["strength"], *_words(settings), bool(settings["tileable"]), _dials(settings))
 
 
 MAKERS: Mapping[Task, Callable[[Settings, Box], Params]] = {
-    Task.INPAINT: lambda settings, _: InpaintParams(*_words(settings), dials=_dials(settings)),
+    Task.INPAINT: lambda settings, _frame: InpaintParams(*_words(settings), dials=_dials(settings)),
     Task.OUTPAINT: _outpaint,
     Task.VARIATION: _variation,
     Task.RESTORE_FACES: _faces,
-    Task.UPSCALE: lambda settings, _: UpscaleParams(scale=settings["scale"]),
-    Task.TEXT_TO_LAYER: lambda settings, _: TextToLayerParams(*_words(settings)),
-    Task.INSTRUCT: lambda settings, _: InstructParams(*_words(settings), dials=_dials(settings)),
-    Task.SELECT_SUBJECT: lambda _settings, _: SelectSubjectParams(),
+    Task.UPSCALE: lambda settings, _frame: UpscaleParams(scale=settings["scale"]),
+    Task.TEXT_TO_LAYER: lambda settings, _frame: TextToLayerParams(*_words(settings)),
+    Task.INSTRUCT: lambda settings, _frame: InstructParams(*_words(settings), dials=_dials(settings)),
+    Task.SELECT_SUBJECT: lambda _settings, _frame: SelectSubjectParams(),
 }

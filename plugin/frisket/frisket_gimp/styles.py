@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from frisket.errors import ParameterOutOfRange, SettingsUnwritable
+from frisket_gimp.languages import _
 
 SHIPPED = Path(__file__).parents[1] / "styles"
 PLACE = "{prompt}"
@@ -59,7 +60,7 @@ def called(name: str, styles: Iterable[Style]) -> Style | None:
         if style.name.casefold() == wanted:
             return style
     names = ", ".join(f"'{style.name}'" for style in styles)
-    raise ParameterOutOfRange(name="style", value=f"'{name}'", wanted=f"empty or one of {names}")
+    raise ParameterOutOfRange(name="style", value=f"'{name}'", wanted=_("empty or one of {names}").format(names=names))
 
 
 def applied(style: Style, settings: Mapping[str, Any]) -> dict[str, Any]:
