@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from real_gimp import a_server
 
-from fakes.hub import FakeHub
+from fakes.hub import FakeHub, Fault
 from fakes.model_server import LICENCE
-from fakes.weights import pipeline
+from fakes.weights import UNET, pipeline
 from frisket.client.models import Models
 from frisket.client.places import Runtime, read_runtime, write_runtime
 from frisket.errors import ServerNotRunning
@@ -97,19 +97,7 @@ def test_its_window_tells_how_the_server_is_and_takes_another_one(gimp, screen, 
 
 
 def test_a_model_is_fetched_checked_and_removed(gimp, screen, photo, hub):
-    home = gimp.folder / "frisket-home"
-    (home / "catalogue").mkdir(parents=True)
-    (home / "catalogue" / "mine.json").write_text(json.dumps({"models": {"paint": PAINT}}))
-
-    def state(models: Models) -> int:
-        return next(model.state for model in models.catalogue().models if model.id == "paint")
-
-    def wait(models: Models, wanted: int) -> None:
-        until = time.monotonic() + 30
-        while state(models) != wanted:
-            assert time.monotonic() < until
-            time.sleep(0.2)
-
+    offered(gimp)
     with a_server(gimp) as client, gimp.shown(screen, OPEN):
         models = Models(client.transport)
         window = screen.window("^Frisket Server$", 60)
@@ -122,7 +110,7 @@ def test_a_model_is_fetched_checked_and_removed(gimp, screen, photo, hub):
         time.sleep(1)
         screen.shot(gimp.folder / "terms.png")
         screen.key("alt+y")
-        wait(models, models_pb2.Model.STATE_INSTALLED)
+        wait_for(models, models_pb2.Model.STATE_INSTALLED)
         time.sleep(1)
         screen.shot(gimp.folder / "installed.png", window)
         screen.window("^Frisket Server$")
@@ -132,10 +120,60 @@ def test_a_model_is_fetched_checked_and_removed(gimp, screen, photo, hub):
         screen.key("alt+r")
         time.sleep(1)
         screen.key("alt+y")
-        wait(models, models_pb2.Model.STATE_AVAILABLE)
+        wait_for(models, models_pb2.Model.STATE_AVAILABLE)
         screen.window("^Frisket Server$")
         screen.key("Escape")
         assert gimp.finished()["status"] == "success"
+
+
+def test_a_download_is_cancelled_and_goes_on_where_it_was(gimp, screen, photo, hub):
+    offered(gimp)
+    hub.faults[UNET] = [Fault(slow=1.0)]  # s after every 64 KiB
+    with a_server(gimp) as client, gimp.shown(screen, OPEN):
+        models = Models(client.transport)
+        window = screen.window("^Frisket Server$", 60)
+        screen.key("alt+m")
+        time.sleep(1.5)
+        screen.key("End")  # of the list
+        time.sleep(0.5)
+        screen.key("alt+d")
+        time.sleep(1)
+        screen.key("alt+y")
+        wait_for(models, models_pb2.Model.STATE_AVAILABLE, pulling=True)
+        time.sleep(3)
+        screen.window("^Frisket Server$")
+        screen.shot(gimp.folder / "pulling.png", window)
+        screen.key("alt+a")
+        wait_for(models, models_pb2.Model.STATE_AVAILABLE)
+        assert hub.ranges(UNET) == [""]
+        time.sleep(1)
+        screen.shot(gimp.folder / "cancelled.png", window)
+        screen.key("alt+d")
+        time.sleep(1)
+        screen.key("alt+y")
+        wait_for(models, models_pb2.Model.STATE_INSTALLED)
+        screen.window("^Frisket Server$")
+        screen.key("Escape")
+        assert gimp.finished()["status"] == "success"
+    (first,) = (asked for asked in hub.ranges(UNET) if asked)
+    assert int(first.removeprefix("bytes=").rstrip("-")) >= 1 << 16, "what had come is kept"
+
+
+def offered(gimp) -> None:
+    """The server's catalogue has one model of the hub's."""
+    folder = gimp.folder / "frisket-home" / "catalogue"
+    folder.mkdir(parents=True)
+    (folder / "mine.json").write_text(json.dumps({"models": {"paint": PAINT}}))
+
+
+def wait_for(models: Models, state: int, pulling: bool = False) -> None:
+    until = time.monotonic() + 30
+    while True:
+        model = next(model for model in models.catalogue().models if model.id == "paint")
+        if (model.state, model.pulling) == (state, pulling):
+            return
+        assert time.monotonic() < until
+        time.sleep(0.2)
 
 
 def test_this_computers_server_is_stopped(gimp, screen, photo):

@@ -154,6 +154,9 @@ class ModelsPage:
         if name in self._followed:
             return
         self._followed.add(name)
+        for row in self._rows:
+            if row[0] == name:
+                row[COLUMNS[-1]] = _("on its way")
 
         def work(models: Models) -> str:
             try:
