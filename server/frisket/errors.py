@@ -845,6 +845,7 @@ class TaskNotSupported(FrisketError):
     title = "This engine does not do that"
     cause_template = "{engine} does not do {task}."
     remedy_template = "{suggestion}"
+    A_MODEL = "It takes a model: Frisket Server > Models in GIMP or `frisket models list` shows which there are."
 
 
 class AddressNotAllowed(FrisketError):

@@ -49,7 +49,7 @@ def estimate(address: str, request: EditRequest, selected: list[Box]) -> str:
     try:
         plan = found.plan(request, selected)
     except FrisketError as error:
-        return "{}: {}".format(*words_of(error))
+        return "{1} {2}".format(*words_of(error))
     finally:
         found.close()
     sizes = _(" and ").join(str(piece.working) for piece in plan.pieces) or str(plan.region.size)

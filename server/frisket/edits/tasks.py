@@ -151,4 +151,4 @@ def _who_does(able: Sequence[str]) -> str:
     """Engines by id, or where to get one."""
     if able:
         return did_you_mean("", list(able))
-    return "It takes a model: `frisket models list` shows which there are, `frisket models pull` fetches one."
+    return TaskNotSupported.A_MODEL
